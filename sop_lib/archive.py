@@ -1,0 +1,153 @@
+"""The tables of a cycle as Parquet files under `plans/<cycle>/`, with a manifest of their hashes."""
+
+import hashlib
+import json
+import os
+import re
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from sop_lib import months, tables
+from sop_lib.settings import Settings
+
+__all__ = ["ArchiveError", "Cycle", "cycles", "file_hash", "open_cycle", "previous_cycle", "write_file"]
+
+
+class ArchiveError(ValueError):
+    """A table or cycle is absent, or does not match its manifest."""
+
+
+@dataclass(frozen=True)
+class Cycle:
+    """One cycle of one company: where its tables lie. It plans from `month` on and knows history before it."""
+
+    settings: Settings
+    month: pd.Timestamp
+
+    @property
+    def name(self) -> str:
+        return months.month_name(self.month)
+
+    @property
+    def folder(self) -> Path:
+        return self.settings.plans_folder / self.name
+
+    @property
+    def last_closed(self) -> pd.Timestamp:
+        return self.month - pd.offsets.MonthBegin(1)
+
+    @property
+    def horizon(self) -> pd.DatetimeIndex:
+        return months.month_range(self.month, self.settings.planning.horizon_months)
+
+    def manifest(self) -> dict:
+        """Return what the cycle holds: its status, version, and hash and rows of each table."""
+        path = self.folder / "manifest.json"
+        empty = {"cycle": self.name, "status": "draft", "version": 1, "tables": {}, "sources": {}}
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else empty
+
+    def has(self, name: str) -> bool:
+        """Return whether the cycle holds a table with at least one row."""
+        return self.manifest()["tables"].get(_stored(name), {}).get("rows", 0) > 0
+
+    def read(self, name: str) -> pd.DataFrame:
+        """Return one table of the cycle, an input table as it was frozen; an absent optional input is empty.
+
+        Raises ArchiveError when a plan table is absent or a file is not the one that was written.
+        """
+        stored = _stored(name)
+        entry = self.manifest()["tables"].get(stored)
+        if entry is None:
+            if tables.table(name).group == "input":
+                return tables.check(name, pd.DataFrame(columns=tables.table(name).names))
+            raise ArchiveError(f"{self.name}: table '{name}' is not there yet; run the steps before this one")
+        path = self.folder / f"{stored}.parquet"
+        if not path.exists() or file_hash(path) != entry["sha256"]:
+            raise ArchiveError(f"{path}: not the file the manifest names; run the cycle again")
+        return tables.check(name, pd.read_parquet(path))
+
+    def write(self, name: str, df: pd.DataFrame) -> pd.DataFrame:
+        """Write one table, checked, sorted and rounded to 9 significant digits, and return it as written.
+
+        Plan tables get the cycle as their first column. The file and the manifest are replaced whole.
+        """
+        plan = tables.table(name).group == "plan"
+        out = _rounded(tables.check(name, df.assign(cycle=self.month) if plan else df))
+        path = self.folder / f"{_stored(name)}.parquet"
+        write_file(path, lambda part: out.to_parquet(part, index=False, compression="zstd"))
+        manifest = self.manifest()
+        manifest["tables"][_stored(name)] = {"rows": len(out), "sha256": file_hash(path)}
+        self.write_manifest(manifest)
+        return out
+
+    def write_manifest(self, manifest: dict) -> None:
+        """Replace the cycle's manifest."""
+        manifest["tables"] = dict(sorted(manifest["tables"].items()))
+        text = json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+        write_file(self.folder / "manifest.json", lambda part: part.write_text(text, encoding="utf-8"))
+
+
+def _stored(name: str) -> str:
+    return f"inputs/{name}" if tables.table(name).group == "input" else name
+
+
+def _rounded(df: pd.DataFrame) -> pd.DataFrame:
+    """Round floats to 9 significant digits and turn -0 into 0, so that equal plans are equal bytes."""
+    out = df.copy()
+    for name in out.select_dtypes("float64"):
+        values = out[name].to_numpy()
+        with np.errstate(divide="ignore", invalid="ignore"):
+            exponent = np.where((values == 0) | ~np.isfinite(values), 0, np.floor(np.log10(np.abs(values))))
+        scale = 10.0 ** (8 - exponent)
+        out[name] = np.round(values * scale) / scale + 0.0
+    return out
+
+
+def write_file(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` fill a file beside `path`, then replace `path` by it: a reader sees the old file or the new."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    part = Path(name)
+    try:
+        write(part)
+        part.chmod(0o644)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def file_hash(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with path.open("rb") as source:
+        return hashlib.file_digest(source, "sha256").hexdigest()
+
+
+def cycles(settings: Settings) -> list[pd.Timestamp]:
+    """Return the months of the archived cycles, oldest first."""
+    found = settings.plans_folder.glob("*/manifest.json")
+    return sorted(months.month(p.parent.name) for p in found if re.fullmatch(r"\d{4}-\d{2}", p.parent.name))
+
+
+def open_cycle(settings: Settings, cycle: str | pd.Timestamp = "") -> Cycle:
+    """Return a cycle of the company: the one named, else the latest archived one.
+
+    Raises ArchiveError when none is named and none is archived.
+    """
+    if cycle:
+        return Cycle(settings, months.month(cycle))
+    known = cycles(settings)
+    if not known:
+        raise ArchiveError(f"{settings.plans_folder}: no cycle yet; run notebook 01_data first")
+    return Cycle(settings, known[-1])
+
+
+def previous_cycle(cycle: Cycle) -> Cycle | None:
+    """Return the latest archived cycle before this one, or None."""
+    earlier = [m for m in cycles(cycle.settings) if m < cycle.month]
+    return Cycle(cycle.settings, earlier[-1]) if earlier else None
