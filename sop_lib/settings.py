@@ -102,7 +102,9 @@ def _sentence(error: dict, data: dict) -> str:
         model: type[BaseModel] = Settings
         for part in error["loc"][:-1]:
             model = {"company": Company, "planning": Planning, "folders": Folders}.get(part, Source)
-        known = [n for n in model.model_fields if model is not Settings or n in ("company", "planning", "folders", "inputs")]
+        known = [
+            n for n in model.model_fields if model is not Settings or n in ("company", "planning", "folders", "inputs")
+        ]
         return f"sop.toml: '{where}' is not a setting{_nearest(str(error['loc'][-1]), known)}"
     return f"sop.toml: {where} = {error['input']!r}: {error['msg']}"
 

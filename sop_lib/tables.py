@@ -10,7 +10,19 @@ from importlib.resources import files
 
 import pandas as pd
 
-__all__ = ["ALL", "Column", "Table", "TableError", "check", "complete", "convert", "failures", "table", "tables", "without_read_again"]
+__all__ = [
+    "ALL",
+    "Column",
+    "Table",
+    "TableError",
+    "check",
+    "complete",
+    "convert",
+    "failures",
+    "table",
+    "tables",
+    "without_read_again",
+]
 
 ALL = "ALL"
 DTYPES = {"text": "object", "month": "datetime64[ns]", "date": "datetime64[ns]", "number": "float64"}
@@ -22,7 +34,9 @@ class TableError(ValueError):
 
     def __init__(self, name: str, problems: pd.DataFrame):
         self.name, self.problems = name, problems
-        lines = [f"  - {p.column}: {p.rule}, {p.count} row(s), such as {p.value!r}: {p.remedy}" for p in _grouped(problems)]
+        lines = [
+            f"  - {p.column}: {p.rule}, {p.count} row(s), such as {p.value!r}: {p.remedy}" for p in _grouped(problems)
+        ]
         super().__init__("\n".join([f"{name}:", *lines]))
 
 
@@ -138,11 +152,24 @@ def _as_kind(cells: pd.Series, kind: str) -> pd.Series:
         text = cells.astype("object").where(cells.notna(), None)
         return text.map(lambda t: (str(t).strip() or None) if t is not None else None).astype("object")
     if kind in ("month", "date"):
-        when = cells if pd.api.types.is_datetime64_any_dtype(cells) else pd.to_datetime(cells, errors="coerce", format="ISO8601")
+        when = (
+            cells
+            if pd.api.types.is_datetime64_any_dtype(cells)
+            else pd.to_datetime(cells, errors="coerce", format="ISO8601")
+        )
         when = when.astype("datetime64[ns]")
         return when.dt.to_period("M").dt.to_timestamp().astype("datetime64[ns]") if kind == "month" else when
     if kind == "flag":
-        words = {"true": True, "1": True, "1.0": True, "yes": True, "false": False, "0": False, "0.0": False, "no": False}
+        words = {
+            "true": True,
+            "1": True,
+            "1.0": True,
+            "yes": True,
+            "false": False,
+            "0": False,
+            "0.0": False,
+            "no": False,
+        }
         return cells.map(lambda v: words.get(str(v).strip().lower()) if v is not None else None)
     return pd.to_numeric(cells, errors="coerce").astype("float64")
 
@@ -161,7 +188,9 @@ def schema(name: str):
     def checks(c: Column) -> list:
         rules = []
         if c.kind in ("number", "whole"):
-            rules.append(pa.Check(lambda s: ~s.isin([float("inf"), float("-inf")]), error="not finite|give a finite number"))
+            rules.append(
+                pa.Check(lambda s: ~s.isin([float("inf"), float("-inf")]), error="not finite|give a finite number")
+            )
         if c.minimum is not None:
             low = c.minimum
             rules.append(pa.Check.ge(low, error=f"below {low:g}|give {low:g} or more"))
@@ -174,7 +203,9 @@ def schema(name: str):
             rules.append(pa.Check.isin(c.choices, error=f"not one of {', '.join(c.choices)}|choose one of them"))
         return rules
 
-    columns = {c.name: pa.Column(None, checks(c), nullable=c.optional and c.role == "value") for c in table(name).columns}
+    columns = {
+        c.name: pa.Column(None, checks(c), nullable=c.optional and c.role == "value") for c in table(name).columns
+    }
     return pa.DataFrameSchema(columns)
 
 
@@ -213,7 +244,9 @@ def _grouped(problems: pd.DataFrame):
 
 def without_read_again(unread: pd.DataFrame, failed: pd.DataFrame) -> pd.DataFrame:
     """Return both lists of problems as one, without the blanks that unreadable cells left behind."""
-    again = pd.MultiIndex.from_frame(failed[["row", "column"]]).isin(pd.MultiIndex.from_frame(unread[["row", "column"]]))
+    again = pd.MultiIndex.from_frame(failed[["row", "column"]]).isin(
+        pd.MultiIndex.from_frame(unread[["row", "column"]])
+    )
     parts = [p for p in (unread, failed[~again]) if len(p)]
     return pd.concat(parts, ignore_index=True) if parts else unread
 
