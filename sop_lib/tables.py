@@ -1,7 +1,7 @@
 """Every table's definition, read from tables.csv and columns.csv, and the checks made with it.
 
 A table in memory has all its columns, in the order key then values. An optional
-key that the company does not use is `ALL`; any other optional cell may be blank.
+key, product, family or region that is not given is `ALL`; any other optional cell may be blank.
 """
 
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ __all__ = [
     "Column",
     "Table",
     "TableError",
+    "as_kind",
     "check",
     "complete",
     "convert",
@@ -25,8 +26,15 @@ __all__ = [
 ]
 
 ALL = "ALL"
+MEMBERS = ("product", "family", "region")
 DTYPES = {"text": "object", "month": "datetime64[ns]", "date": "datetime64[ns]", "number": "float64"}
 DTYPES |= {"whole": "float64", "flag": "bool"}
+WRITE = {
+    "month": "write YYYY-MM, such as 2026-11",
+    "date": "write YYYY-MM-DD, such as 2026-11-05",
+    "flag": "write true or false",
+}
+WRITE |= {"number": "write a number", "whole": "write a whole number", "text": "write a text"}
 
 
 class TableError(ValueError):
@@ -124,7 +132,7 @@ def complete(name: str, df: pd.DataFrame) -> pd.DataFrame:
     columns = table(name).columns
     out = {}
     for c in columns:
-        blank = ALL if c.role == "key" and c.optional else None
+        blank = ALL if c.optional and (c.role == "key" or c.name in MEMBERS) else None
         cells = df[c.name] if c.name in df else pd.Series([blank] * len(df), index=df.index, dtype="object")
         if blank:
             cells = cells.astype("object").where(cells.notna() & (cells.astype("str").str.strip() != ""), blank)
@@ -140,36 +148,35 @@ def convert(name: str, df: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     out, problems = {}, []
     for c in table(name).columns:
         cells = df[c.name]
-        read = _as_kind(cells, c.kind)
+        read = as_kind(cells, c.kind)
         bad = read.isna() & cells.notna() & (cells.astype("str").str.strip() != "")
-        problems.append(_problem(df.index[bad], c.name, cells[bad], f"not a {c.kind}", f"write a {c.kind}"))
+        problems.append(_problem(df.index[bad], c.name, cells[bad], f"not a {c.kind}", WRITE[c.kind]))
         out[c.name] = read
     return pd.DataFrame(out, index=df.index), pd.concat(problems, ignore_index=True)
 
 
-def _as_kind(cells: pd.Series, kind: str) -> pd.Series:
+def _dates(cells: pd.Series) -> pd.Series:
+    """Read `2026-11`, `2026-11-05` and `2026-11-05 10:00`; anything else, a bare year too, is no date."""
+    codes, words = pd.factorize(cells.astype("str").str.strip())
+    days = pd.Series(words, dtype="object").str.extract(r"^(\d{4}-\d{1,2}(?:-\d{1,2})?)(?:[ T].*)?$")[0]
+    read = pd.to_datetime(days, errors="coerce", format="ISO8601").astype("datetime64[ns]")
+    return pd.Series(read.to_numpy()[codes], index=cells.index, name=cells.name)
+
+
+def as_kind(cells: pd.Series, kind: str) -> pd.Series:
+    """Return the cells as one kind of column; a cell that cannot be read is blank.
+
+    >>> as_kind(pd.Series(["2026-11-05", "2026"]), "month").tolist()
+    [Timestamp('2026-11-01 00:00:00'), NaT]
+    """
     if kind == "text":
         text = cells.astype("object").where(cells.notna(), None)
         return text.map(lambda t: (str(t).strip() or None) if t is not None else None).astype("object")
     if kind in ("month", "date"):
-        when = (
-            cells
-            if pd.api.types.is_datetime64_any_dtype(cells)
-            else pd.to_datetime(cells, errors="coerce", format="ISO8601")
-        )
-        when = when.astype("datetime64[ns]")
+        when = cells.astype("datetime64[ns]") if pd.api.types.is_datetime64_dtype(cells) else _dates(cells)
         return when.dt.to_period("M").dt.to_timestamp().astype("datetime64[ns]") if kind == "month" else when
     if kind == "flag":
-        words = {
-            "true": True,
-            "1": True,
-            "1.0": True,
-            "yes": True,
-            "false": False,
-            "0": False,
-            "0.0": False,
-            "no": False,
-        }
+        words = dict.fromkeys(("true", "1", "1.0", "yes"), True) | dict.fromkeys(("false", "0", "0.0", "no"), False)
         return cells.map(lambda v: words.get(str(v).strip().lower()) if v is not None else None)
     return pd.to_numeric(cells, errors="coerce").astype("float64")
 
