@@ -1,5 +1,7 @@
 """Matplotlib figures in one house style. A chart draws a table: no arithmetic beyond a pivot."""
 
+from typing import Any
+
 import matplotlib as mpl
 import pandas as pd
 from matplotlib.axes import Axes
@@ -10,7 +12,7 @@ __all__ = ["BUDGET", "FAINT", "INK", "MUTED", "OK", "PLAN", "SHORT", "canvas", "
 INK, MUTED, FAINT = "#1b2733", "#5b6b7a", "#e3e8ee"
 PLAN, SHORT, BUDGET, OK = "#0b62b8", "#b3261e", "#b8860b", "#1f7a4d"
 
-STYLE = {
+STYLE: dict[Any, Any] = {
     "axes.edgecolor": FAINT,
     "axes.grid": True,
     "axes.labelcolor": MUTED,

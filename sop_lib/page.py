@@ -2,6 +2,7 @@
 
 import base64
 import io
+import re
 from importlib.resources import files
 
 import matplotlib as mpl
@@ -13,7 +14,10 @@ from matplotlib.figure import Figure
 
 from sop_lib import charts, tables
 
-__all__ = ["bullets", "export", "figure", "lead", "missing", "note", "shown", "table", "tiles"]
+__all__ = [
+    "bullets", "count", "export", "figure", "lead", "missing", "money", "note", "number", "pair",
+    "percent", "section", "shown", "spark", "table", "tiles",
+]  # fmt: skip
 
 BLANK = "–"
 
@@ -36,9 +40,95 @@ def shown(value: object, form: str = "") -> str:
     return text.replace("-", "−", 1) if text.startswith("-") else text
 
 
+def count(value: float, sign: str = "") -> str:
+    r"""Return a quantity to three significant digits, in millions from one million on; `sign="+"` shows a plus.
+
+    >>> count(14187), count(-1234567, "+"), count(3.2, "+")
+    ('14,200', '−1.23\xa0m', '+3')
+    """
+    value = value if abs(value) < 1000 else float(f"{value:.3g}")
+    if abs(value) >= 1e6:
+        size, word = (1e9, "bn") if abs(value) >= 1e9 else (1e6, "m")
+        return shown(value / size, f"{{:{sign}.3g}}") + f"\u00a0{word}"
+    return shown(value, f"{{:{sign},.0f}}")
+
+
+def money(value: float, currency: str, sign: str = "") -> str:
+    r"""Return money to three significant digits with its currency.
+
+    >>> money(2_140_000, "EUR"), money(-820_400, "EUR", "+")
+    ('EUR\xa02.14\xa0m', '−EUR\xa0820,000')
+    """
+    text = count(value, sign)
+    before = text[0] if text[0] in "+−" else ""
+    return f"{before}{currency}\u00a0{text.removeprefix(before)}"
+
+
+def percent(rate: float, digits: int = 0, sign: str = "") -> str:
+    r"""Return a rate in percent.
+
+    >>> percent(0.9614, 1), percent(-0.012, sign="+")
+    ('96.1\xa0%', '−1\xa0%')
+    """
+    return shown(100 * rate, f"{{:{sign}.{digits}f}}") + "\u00a0%"
+
+
+def number(value: float, text: str, *, source: str, column: str, **key: object) -> Markup:
+    """Return a number in a sentence, marked with where it comes from.
+
+    It is the sum of the source table's `column` over the rows that `key` names (a tuple names a span of months);
+    `a/b` is the ratio of two such sums, `a/b-1` the change between them.
+
+    >>> str(number(96.5, "97", source="gap", column="late", family="A"))
+    '<data value="96.5" data-source="gap" data-column="late" data-key="family=A">97</data>'
+    """
+    mark = Markup('<data value="{}" data-source="{}" data-column="{}" data-key="{}">{}</data>')
+    return mark.format(f"{value:.9g}", source, column, _key(key), text)
+
+
+def _key(named: dict[str, object]) -> str:
+    return " · ".join(f"{name}={_part(value)}" for name, value in named.items())
+
+
+def _part(value: object) -> str:
+    if isinstance(value, tuple):
+        return "..".join(_part(v) for v in value)
+    if isinstance(value, float) and value == int(value):
+        return str(int(value))
+    return f"{value:%Y-%m-%d}".removesuffix("-01") if isinstance(value, pd.Timestamp) else str(value)
+
+
+def section(title: str, *parts: HTML, note: str = "") -> HTML:
+    """Return parts under a heading that the contents of the page link to; nothing when all parts are empty."""
+    body = Markup("").join(Markup(p.data) for p in parts)
+    if not body:
+        return HTML("")
+    anchor = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
+    small = Markup('<p class="small">{}</p>').format(note) if note else ""
+    return HTML(Markup('<section><h2 id="{}">{}</h2>{}{}</section>').format(anchor, title, small, body))
+
+
+def pair(*parts: HTML) -> HTML:
+    """Return parts side by side, below each other on a narrow screen; empty parts take no room."""
+    full = [Markup("<div>{}</div>").format(Markup(p.data)) for p in parts if p.data]
+    return HTML(Markup('<div class="pair">{}</div>').format(Markup("").join(full)) if full else "")
+
+
+def spark(values: list[float]) -> Markup:
+    """Return the course of some values as a small line, without scale; blanks are left out."""
+    known = [(at, v) for at, v in enumerate(values) if not pd.isna(v)]
+    if len(known) < 2:
+        return Markup("")
+    low, high = min(v for _, v in known), max(v for _, v in known)
+    spots = [(4 + 72 * at / (len(values) - 1), 17 - 14 * (v - low) / ((high - low) or 1)) for at, v in known]
+    line, (x, y) = " ".join(f"{a:.1f},{b:.1f}" for a, b in spots), spots[-1]
+    shell = '<svg class="spark" viewBox="0 0 80 20" aria-hidden="true"><polyline points="{}"/>{}</svg>'
+    return Markup(shell).format(line, Markup('<circle cx="{}" cy="{}" r="2.4"/>').format(f"{x:.1f}", f"{y:.1f}"))
+
+
 def lead(sentences: list[str]) -> HTML:
     """Return the first-screen answer as one large paragraph."""
-    return HTML(Markup('<p class="lead">{}</p>').format(" ".join(sentences)))
+    return HTML(Markup('<p class="lead">{}</p>').format(Markup(" ").join(sentences)))
 
 
 def note(text: str) -> HTML:
@@ -53,10 +143,10 @@ def bullets(sentences: list[str]) -> HTML:
 
 
 def tiles(pairs: list[tuple[str, str]], source: str = "") -> HTML:
-    """Return figures as tiles: (value, caption) each."""
+    """Return figures as tiles: (value, caption) each; nothing for no figures."""
     cell = Markup("<div><b>{}</b><span>{}</span></div>")
     body = Markup("").join(cell.format(value, caption) for value, caption in pairs)
-    return HTML(Markup('<div class="tiles" data-source="{}">{}</div>').format(source, body))
+    return HTML(Markup('<div class="tiles" data-source="{}">{}</div>').format(source, body) if pairs else "")
 
 
 def missing(part: str, needs: list[str]) -> HTML:
@@ -71,61 +161,76 @@ def missing(part: str, needs: list[str]) -> HTML:
 
 
 def table(
-    df: pd.DataFrame, *, source: str, caption: str = "", formats: dict[str, str] | None = None, empty: str = "No rows."
-) -> HTML:
+    df: pd.DataFrame, *, source: str, caption: str = "", formats: dict[str, str] | None = None, empty: str = "No rows.",
+    hidden: tuple[str, ...] = (),
+) -> HTML:  # fmt: skip
     """Return a table whose first column heads its rows; numbers stand right, blanks are dashes.
 
-    Each row carries its key and each cell its column, so that a reader can find the source.
+    Each row carries its key and each cell its column, so that a reader can find the source;
+    `hidden` columns belong to the key alone.
     """
     if df.empty:
         return HTML(Markup('<p class="empty">{}{}</p>').format(f"{caption}: " if caption else "", empty))
     forms = formats or {}
     numeric = {c: pd.api.types.is_numeric_dtype(df[c]) and not pd.api.types.is_bool_dtype(df[c]) for c in df}
-    head = Markup("").join(Markup('<th scope="col"{}>{}</th>').format(_side(numeric[c]), _label(c)) for c in df)
+    seen = [c for c in df if c not in hidden]
+    head = Markup("").join(Markup('<th scope="col"{}>{}</th>').format(_side(numeric[c]), _label(c)) for c in seen)
     key = [c for c in (tables.table(source).key if source in tables.tables() else []) if c in df]
-    body = Markup("").join(_row(row, df.columns, numeric, forms, key) for row in df.itertuples(index=False, name=None))
+    rows = df.itertuples(index=False, name=None)
+    body = Markup("").join(_row(dict(zip(df, row, strict=True)), seen, numeric, forms, key) for row in rows)
     title = Markup("<caption>{}</caption>").format(caption) if caption else ""
-    shell = (
-        '<div class="scroll" role="region" tabindex="0" aria-label="{}"><table data-source="{}">{}'
-        "<thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>"
-    )
-    return HTML(Markup(shell).format(caption or source, source, title, head, body))
+    shell = '<table data-source="{}">{}<thead><tr>{}</tr></thead><tbody>{}</tbody></table>'
+    return scroll(Markup(shell).format(source, title, head, body), caption or source)
 
 
-def _label(name: str) -> str:
-    if isinstance(name, pd.Timestamp):
-        return shown(name)
-    return str(name).replace("_", " ")
+def scroll(content: Markup, label: str) -> HTML:
+    """Return content that scrolls by itself where it is wider than the page, also by keyboard."""
+    shell = '<div class="scroll" role="region" tabindex="0" aria-label="{}">{}</div>'
+    return HTML(Markup(shell).format(label, content))
+
+
+def _label(name: object) -> str:
+    return shown(name) if isinstance(name, pd.Timestamp) else str(name).replace("_", " ")
 
 
 def _side(numeric: bool) -> Markup:
     return Markup("") if numeric else Markup(' class="text"')
 
 
-def _row(row: tuple, columns: pd.Index, numeric: dict, forms: dict, key: list[str]) -> Markup:
-    named = dict(zip(columns, row, strict=True))
-    first, *rest = columns
-    cells = Markup("").join(
-        Markup('<td{} data-column="{}">{}</td>').format(_side(numeric[c]), c, shown(named[c], forms.get(c, "")))
-        for c in rest
-    )
-    where = " · ".join(shown(named[k]) for k in key)
-    return Markup('<tr data-key="{}"><th scope="row">{}</th>{}</tr>').format(
-        where, shown(named[first], forms.get(first, "")), cells
-    )
+def _row(named: dict, seen: list, numeric: dict, forms: dict, key: list[str]) -> Markup:
+    first, *rest = seen
+    cell = Markup('<td{} data-column="{}">{}</td>')
+    cells = Markup("").join(cell.format(_side(numeric[c]), c, _cell(named[c], forms.get(c, ""))) for c in rest)
+    head = Markup('<tr data-key="{}"><th scope="row">{}</th>{}</tr>')
+    return head.format(_key({k: named[k] for k in key}), _cell(named[first], forms.get(first, "")), cells)
+
+
+def _cell(value: object, form: str) -> str:
+    return value if isinstance(value, Markup) else shown(value, form)
 
 
 def figure(fig: Figure, *, title: str, alt: str, source: str, wide: bool = True) -> HTML:
-    """Return a figure as an SVG image with its finding as title, a text alternative and its source table."""
+    """Return a figure as an SVG image with its finding as title, a text alternative and its source table.
+
+    A wide figure with one pair of axes is drawn a second time, narrow, for phones; one with more of them scrolls.
+    """
+    twice = wide and len(fig.axes) == 1
+    image = Markup('<img alt="{}" src="{}">').format(alt, _drawn(fig))
+    if twice:
+        width, height = fig.get_size_inches()
+        fig.set_size_inches(4.6, max(height, 2.8))
+        image = Markup('<picture><source media="(max-width:700px)" srcset="{}">{}</picture>').format(_drawn(fig), image)
+        fig.set_size_inches(width, height)
+    held = image if twice or not wide else Markup(scroll(image, f"Chart: {title}").data)
+    shell = '<figure class="{}" data-source="{}"><figcaption>{}</figcaption>{}</figure>'
+    return HTML(Markup(shell).format("wide" if wide and not twice else "", source, title, held))
+
+
+def _drawn(fig: Figure) -> str:
     drawn = io.BytesIO()
     with mpl.rc_context(charts.STYLE):
         fig.savefig(drawn, format="svg", metadata={"Date": None, "Creator": None})
-    image = base64.b64encode(drawn.getvalue()).decode()
-    shell = (
-        '<figure class="{}" data-source="{}"><figcaption>{}</figcaption>'
-        '<img alt="{}" src="data:image/svg+xml;base64,{}"></figure>'
-    )
-    return HTML(Markup(shell).format("wide" if wide else "", source, title, alt, image))
+    return f"data:image/svg+xml;base64,{base64.b64encode(drawn.getvalue()).decode()}"
 
 
 def export(notebook: nbformat.NotebookNode, title: str, links: list[tuple[str, str]] | None = None) -> str:
