@@ -1,0 +1,246 @@
+"""Money of the plan: average prices and costs, what is sold and held per month, and what earlier cycles planned."""
+
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from sop_lib.tables import ALL
+
+__all__ = [
+    "budget_by_month", "by_family", "earlier_plans", "financial_plan", "own_plans", "plan_view", "proposed",
+    "sales_outlook", "stock_values", "unit_values",
+]  # fmt: skip
+
+KEY = ["month", "product", "region"]
+STREAMS = {"consensus": 0, "statistical": 1}
+
+
+def proposed(plan: pd.DataFrame, comparison: pd.DataFrame, scenario: str = "base") -> pd.DataFrame:
+    """Return the rows of the strategy that `scenario_comparison` proposes, of one scenario; none without a proposal."""
+    is_proposed = (comparison["measure"] == "proposed") & (comparison["value"] == 1)
+    chosen = comparison.loc[is_proposed & (comparison["scenario"] == scenario), "strategy"]
+    return plan[(plan["scenario"] == scenario) & plan["strategy"].isin(chosen)].reset_index(drop=True)
+
+
+# Prices and costs
+
+
+def unit_values(
+    keys: pd.DataFrame, history: pd.DataFrame, products: pd.DataFrame, prices: pd.DataFrame
+) -> pd.DataFrame:
+    """Return price, cost (money per unit) and the price's basis for each month, product and region of `keys`.
+
+    The first that is known: the `prices` table (last month known, the region's own row before ALL);
+    `unit_price` and `unit_cost` of `products`; revenue and cost per unit of the last 12 closed months of the
+    product and region, of the product, of the family. Blank when none is known.
+    """
+    out = keys[KEY].drop_duplicates().merge(products[["product", "family"]], on="product", how="left", validate="m:1")
+    realised = _last_year(history)
+    found = [
+        ("prices", _listed(out, prices, out["region"])),
+        ("prices", _listed(out, prices, ALL)),
+        ("products", out[["product"]].merge(
+            products.rename(columns={"unit_price": "price", "unit_cost": "cost"}), on="product", how="left", validate="m:1"
+        )),
+        ("realised", _realised(out, realised, ["product", "region"])),
+        ("realised", _realised(out, realised, ["product"])),
+        ("family average", _realised(out, realised, ["family"])),
+    ]
+    price, cost = (np.column_stack([f[c].astype("float64") for _, f in found]) for c in ("price", "cost"))
+    names, known = np.array([name for name, _ in found], dtype="object"), ~np.isnan(price)
+    out = out.assign(price=_first(price), cost=_first(cost), basis=np.where(known.any(1), names[known.argmax(1)], None))
+    return out[[*KEY, "price", "cost", "basis"]].sort_values(KEY, ignore_index=True)
+
+
+def _first(values: np.ndarray) -> np.ndarray:
+    known = ~np.isnan(values)
+    return np.where(known.any(1), values[np.arange(len(values)), known.argmax(1)], np.nan)
+
+
+def _realised(keys: pd.DataFrame, sold: pd.DataFrame, level: list[str]) -> pd.DataFrame:
+    each = sold.groupby(level, as_index=False)[["sold", "revenue", "costed", "cost"]].sum()
+    each = each.assign(price=_per(each["revenue"], each["sold"]), cost=_per(each["cost"], each["costed"]))
+    return keys[level].merge(each[[*level, "price", "cost"]], on=level, how="left", validate="m:1")
+
+
+def _listed(keys: pd.DataFrame, prices: pd.DataFrame, region) -> pd.DataFrame:
+    left = keys.assign(region=region, at=range(len(keys))).sort_values("month", kind="stable")
+    right = prices[[*KEY, "price", "cost"]].sort_values("month", kind="stable")
+    if right.empty:
+        return keys.assign(price=np.nan, cost=np.nan)
+    return pd.merge_asof(left, right, on="month", by=["product", "region"]).sort_values("at", ignore_index=True)
+
+
+def _last_year(history: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the last 12 closed months with the quantities that revenue and cost belong to."""
+    recent = history[history["month"] > history["month"].max() - pd.DateOffset(months=12)]
+    units = _sold(recent)
+    return recent.assign(sold=units.where(recent["revenue"].notna()), costed=units.where(recent["cost"].notna()))
+
+
+def _sold(history: pd.DataFrame) -> pd.Series:
+    """Return what shipped; demand where the company does not record shipments."""
+    return history["shipped"] if history["shipped"].notna().any() else history["raw"]
+
+
+def _per(money: pd.Series, units: pd.Series) -> pd.Series:
+    return (money / units).where((units > 0) & (money > 0))
+
+
+# Outlook: actual and plan per product and region
+
+
+def sales_outlook(
+    history: pd.DataFrame, demand_plan: pd.DataFrame, inventory_plan: pd.DataFrame, products: pd.DataFrame,
+    prices: pd.DataFrame,
+) -> pd.DataFrame:  # fmt: skip
+    """Return demand, quantity sold, revenue and cost per month, product and region: closed months, then the plan.
+
+    Closed months are what shipped and its revenue, valued at average prices where revenue is blank.
+    In plan months the quantity is what the supply plan ships of the family, shared by the month's demand;
+    a family without a supply plan sells its demand and `limited` is false.
+    """
+    past = history[[*KEY, "family"]].assign(demand=history["raw"], quantity=_sold(history), limited=False)
+    past = past.assign(basis="actual", revenue=history["revenue"], cost=history["cost"])
+    ahead = demand_plan.groupby([*KEY, "family"], as_index=False)["quantity"].sum()
+    ahead = ahead.rename(columns={"quantity": "demand"}).assign(basis="plan", revenue=np.nan, cost=np.nan)
+    out = pd.concat([past, _shippable(ahead, inventory_plan)], ignore_index=True).fillna({"demand": 0.0, "quantity": 0.0})
+    worth = unit_values(out, history, products, prices).rename(columns={"cost": "unit_cost", "basis": "price_basis"})
+    out = out.merge(worth, on=KEY, how="left", validate="1:1")
+    out["revenue"] = out["revenue"].fillna(out["quantity"] * out["price"])
+    out["cost"] = out["cost"].fillna(out["quantity"] * out["unit_cost"])
+    return out.sort_values(KEY, ignore_index=True)
+
+
+def _shippable(demand: pd.DataFrame, inventory_plan: pd.DataFrame) -> pd.DataFrame:
+    """Share what a family ships among its products and regions by their demand: of the month, else of the horizon."""
+    whole = demand.groupby(["month", "family"])["demand"].transform("sum")
+    ever = demand.groupby(["family", "product", "region"])["demand"].transform("sum")
+    ever = ever / ever.groupby([demand["month"], demand["family"]]).transform("sum").replace(0, np.nan)
+    even = 1 / demand.groupby(["month", "family"])["demand"].transform("size")
+    share = (demand["demand"] / whole.where(whole > 0)).fillna(ever).fillna(even)
+    ships = inventory_plan[["month", "family", "shipped"]]
+    out = demand.merge(ships, on=["month", "family"], how="left", validate="m:1")
+    limited = out["shipped"].notna()
+    quantity = (share.to_numpy() * out["shipped"]).where(limited, out["demand"])
+    return out.assign(quantity=quantity, limited=limited).drop(columns="shipped")
+
+
+def by_family(outlook: pd.DataFrame) -> pd.DataFrame:
+    """Return demand, quantity, revenue, cost and margin per month and family, with its basis (actual or plan)."""
+    money = outlook.assign(margin=outlook["revenue"] - outlook["cost"])
+    columns = ["demand", "quantity", "revenue", "cost", "margin"]
+    return money.groupby(["month", "family", "basis"])[columns].sum(min_count=1).reset_index()
+
+
+def stock_values(
+    inventory: pd.DataFrame, inventory_plan: pd.DataFrame, outlook: pd.DataFrame, history: pd.DataFrame,
+    products: pd.DataFrame, prices: pd.DataFrame,
+) -> pd.DataFrame:  # fmt: skip
+    """Return stock at month end per month and family: quantity, value (money at unit cost) and basis.
+
+    Planned stock is valued as the last closed month's stock of the family was, per unit;
+    a family that had none then, at the demand-weighted unit cost of its plan.
+    """
+    held = inventory.groupby(["month", "product"], as_index=False)["on_hand"].sum().assign(region=ALL)
+    held = held.merge(unit_values(held, history, products, prices), on=KEY, how="left", validate="1:1")
+    held = held.merge(products[["product", "family"]], on="product", how="left", validate="m:1")
+    held = held.assign(quantity=held["on_hand"], value=held["on_hand"] * held["cost"], basis="actual")
+    columns = ["month", "family", "quantity", "value", "basis"]
+    past = held.groupby(["month", "family", "basis"])[["quantity", "value"]].sum(min_count=1).reset_index()[columns]
+    last = past[past["month"] == past["month"].max()].set_index("family")
+    plan = by_family(outlook[outlook["basis"] == "plan"]).groupby("family")[["cost", "quantity"]].sum()
+    each = _per(last["value"], last["quantity"]).combine_first(_per(plan["cost"], plan["quantity"]))
+    ahead = inventory_plan[["month", "family"]].assign(quantity=inventory_plan["closing"], basis="plan")
+    ahead["value"] = ahead["quantity"] * ahead["family"].map(each.to_dict()).astype("float64")
+    parts = [p for p in (past, ahead[columns]) if len(p)]
+    return pd.concat(parts, ignore_index=True) if parts else past
+
+
+def budget_by_month(budget: pd.DataFrame, *extra: str) -> pd.DataFrame:
+    """Return the budget per month and family (and `extra` keys): quantity, revenue, margin, inventory.
+
+    Where a month has several versions, the last by name holds.
+    """
+    latest = budget[budget["version"] == budget.groupby("month")["version"].transform("max")]
+    columns = ["quantity", "revenue", "margin", "production", "inventory"]
+    return latest.groupby(["month", "family", *extra])[columns].sum(min_count=1).reset_index()
+
+
+def financial_plan(outlook: pd.DataFrame, stock: pd.DataFrame, budget: pd.DataFrame, first: pd.Timestamp) -> pd.DataFrame:
+    """Return money per month from `first` on, family and line: actual for closed months, then plan, with budget.
+
+    `last_year_revenue` and `last_year_margin` of a month are those of twelve months before.
+    """
+    sold = by_family(outlook)
+    lines = _long(sold, ["revenue", "cost", "margin"])
+    before = lines[lines["line"] != "cost"].assign(month=lambda d: _later(d["month"]), line=lambda d: "last_year_" + d["line"])
+    held = stock.assign(line="inventory_value")[["month", "family", "basis", "line", "value"]]
+    planned = budget_by_month(budget).assign(basis="budget")
+    planned = planned.rename(columns={"revenue": "budget_revenue", "margin": "budget_margin"})
+    parts = [lines, held, before, _long(planned, ["budget_revenue", "budget_margin"])]
+    out = pd.concat([p for p in parts if len(p)], ignore_index=True).dropna(subset="value")
+    out = out[(out["month"] >= first) & (out["month"] <= sold["month"].max())]
+    return out.assign(scenario="base").sort_values(["month", "family", "line"], ignore_index=True)
+
+
+def _long(df: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    return df.melt(["month", "family", "basis"], columns, var_name="line", value_name="value")
+
+
+def _later(when: pd.Series, count: int = 12) -> pd.Series:
+    return when + pd.DateOffset(months=count)
+
+
+# Plans of earlier cycles
+
+
+def own_plans(
+    cycle: pd.Timestamp, demand_plan: pd.DataFrame, inventory_plan: pd.DataFrame
+) -> pd.DataFrame:
+    """Return an archived cycle's own demand, supply, inventory and backlog as rows of `earlier_plans`."""
+    demand = demand_plan.groupby(["month", "family"], as_index=False)["quantity"].sum().assign(measure="demand")
+    names = {"supply": "supply", "closing": "inventory", "backlog": "backlog"}
+    stock = inventory_plan.rename(columns=names).melt(
+        ["month", "family"], list(names.values()), var_name="measure", value_name="quantity"
+    )
+    rows = pd.concat([p for p in (demand, stock) if len(p)] or [demand], ignore_index=True).assign(cycle=cycle)
+    return rows[["cycle", "measure", "month", "family", "quantity"]]
+
+
+def earlier_plans(past_plans: pd.DataFrame, products: pd.DataFrame, own: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Return the plans of earlier cycles per cycle, measure, month and family, in units.
+
+    Demand is the consensus stream, the statistical one where a cycle has no consensus;
+    other streams are opinions, not plans. A cycle of our own (`own`) replaces the same cycle of `past_plans`.
+    """
+    family = past_plans["product"].map(products.set_index("product")["family"])
+    plans = past_plans.assign(family=past_plans["family"].where(past_plans["family"] != ALL, family))
+    rank = plans["stream"].map(STREAMS)
+    plans = plans.assign(rank=rank.where(plans["measure"] == "demand", rank.fillna(2)))
+    plans = plans.dropna(subset=["rank", "family"])
+    best = plans.groupby(["cycle", "measure"])["rank"].transform("min")
+    key = ["cycle", "measure", "month", "family"]
+    plans = plans[plans["rank"] == best].groupby(key, as_index=False)["quantity"].sum()
+    if own is None or own.empty:
+        return plans
+    plans = plans[~plans["cycle"].isin(own["cycle"])]
+    return pd.concat([p for p in (plans, own[[*key, "quantity"]]) if len(p)]).sort_values(key, ignore_index=True)
+
+
+def plan_view(
+    earlier: pd.DataFrame, cycle: pd.Timestamp, lag: int, view: Literal["approved", "previous"]
+) -> pd.DataFrame:
+    """Return measure, month, family and quantity as earlier cycles planned them.
+
+    `approved`: each month as the cycle planned it for which it was `lag` months away (its own month is lag 1),
+    or, for months still further away, as the last cycle before this one did. `previous`: as that last cycle did.
+    """
+    known = earlier[earlier["cycle"] < cycle]
+    last = known["cycle"].max()
+    wanted = pd.Series(last, index=known.index)
+    if view == "approved":
+        wanted = (known["month"] - pd.DateOffset(months=lag - 1)).clip(upper=last)
+    columns = ["measure", "month", "family", "quantity"]
+    return known.loc[known["cycle"] == wanted, columns].reset_index(drop=True)

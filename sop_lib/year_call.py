@@ -1,0 +1,246 @@
+"""The full-year call against budget, last year and earlier plans, and the bridges that explain it in steps."""
+
+import pandas as pd
+
+from sop_lib import finance, months
+from sop_lib.tables import ALL
+
+__all__ = ["budget_bridges", "fiscal_years", "headline", "plan_money", "previous_bridges", "year_call"]
+
+FLOWS = ["quantity", "revenue", "margin"]
+VIEWS = ["actual_to_date", "latest", "low", "high", "budget", "last_year", "previous", "approved"]
+KEY = ["fiscal_year", "family", "line"]
+
+
+def fiscal_years(horizon: pd.DatetimeIndex, start: int = 1) -> list[int]:
+    """Return the fiscal year of the first month of the horizon and every later one it covers to its end.
+
+    >>> fiscal_years(months.month_range(months.month("2026-11"), 24))
+    [2026, 2027]
+    """
+    current, last = (int(months.fiscal_year(m, start)) for m in (horizon[0], horizon[-1]))
+    ends = {y: months.fiscal_year_months(y, start)[-1] for y in range(current, last + 1)}
+    return [y for y, end in ends.items() if y == current or end <= horizon[-1]]
+
+
+def plan_money(plan: pd.DataFrame, outlook: pd.DataFrame) -> pd.DataFrame:
+    """Return quantity, revenue and margin per month and family of an earlier demand plan at today's average prices."""
+    each = _per_unit(finance.by_family(outlook))
+    wanted = plan.loc[plan["measure"] == "demand", ["month", "family", "quantity"]]
+    out = wanted.merge(each, on=["month", "family"], how="left", validate="1:1")
+    out = out.assign(revenue=out["quantity"] * out["price"], margin=out["quantity"] * out["unit_margin"])
+    return out[["month", "family", *FLOWS]]
+
+
+def _per_unit(sold: pd.DataFrame) -> pd.DataFrame:
+    """Return average price and margin per unit per month and family; the family's overall average where none sold."""
+    ever = sold.groupby("family")[FLOWS].transform("sum")
+    units, all_units = (q.where(q > 0) for q in (sold["quantity"], ever["quantity"]))
+    price = (sold["revenue"] / units).fillna(ever["revenue"] / all_units)
+    margin = (sold["margin"] / units).fillna(ever["margin"] / all_units)
+    return sold[["month", "family"]].assign(price=price, unit_margin=margin)
+
+
+# The call
+
+
+def year_call(
+    outlook: pd.DataFrame, stock: pd.DataFrame, budget: pd.DataFrame, outcomes: pd.DataFrame, earlier: pd.DataFrame,
+    *, horizon: pd.DatetimeIndex, start: int, lag: int, currency: str, units: dict[str, str],
+) -> pd.DataFrame:  # fmt: skip
+    """Return the full-year call per fiscal year, family (and ALL, their sum) and line, in units or money.
+
+    `latest` is actual to date plus plan; of `inventory_value` it is the stock at the end of the year,
+    and `actual_to_date` the last closed month's. `low` and `high` are P10 and P90 over the demand paths:
+    actual to date plus what the committed supply can ship on each path, at the plan's average prices.
+    `budget`, `last_year`, `previous` and `approved` are blank unless they cover every month the call covers.
+    Quantities of families with unlike units (`units`: family to unit) have no ALL.
+    """
+    sold = finance.by_family(outlook)
+    span = sold.assign(fiscal_year=months.fiscal_year(sold["month"], start)).groupby("fiscal_year")["month"]
+    span = pd.DataFrame({"months": span.nunique(), "last": span.max()})
+    span = span[span.index.isin(fiscal_years(horizon, start))].reset_index()
+    views = _views(outlook, sold, stock, budget, earlier, horizon[0], lag)
+    calls = _totals(_covered(views, span, start), ["view"]).pivot(index=KEY, columns="view", values="value").reset_index()
+    calls = calls.merge(span[["fiscal_year", "months"]], on="fiscal_year", how="left", validate="m:1")
+    calls = calls.reindex(columns=[*KEY, "months", *[v for v in VIEWS if v not in ("low", "high")]])
+    calls = calls.merge(_ranges(outcomes, sold, stock, span, start), on=KEY, how="left", validate="1:1")
+    return _finished(calls, sold, stock, horizon[0], currency, units)
+
+
+def _views(outlook, sold, stock, budget, earlier, cycle, lag) -> pd.DataFrame:
+    """Return month, family, line, view, value of everything the call sets side by side."""
+    planned = {view: finance.plan_view(earlier, cycle, lag, view) for view in ("approved", "previous")}
+    aims = finance.budget_by_month(budget)
+    held = stock.rename(columns={"value": "inventory_value"})[["month", "family", "inventory_value"]]
+    opened = earlier.loc[earlier["cycle"] < cycle, "cycle"].max()
+    before = sold[sold["month"] < opened]
+    parts = [_long(d, "latest") for d in (sold, held)]
+    parts += [_long(d.assign(month=d["month"] + pd.DateOffset(months=12)), "last_year") for d in (sold, held)]
+    parts += [_long(sold[sold["month"] < cycle], "actual_to_date"), _long(before, "previous"), _long(aims, "budget")]
+    parts += [_long(_valued(aims.assign(quantity=aims["inventory"]), stock), "budget")]
+    for view, plan in planned.items():
+        parts += [_long(plan_money(plan, outlook), view)]
+        parts += [_long(_valued(plan[plan["measure"] == "inventory"], stock), view)]
+    return pd.concat([p for p in parts if len(p)], ignore_index=True).dropna(subset="value")
+
+
+def _long(df: pd.DataFrame, view: str) -> pd.DataFrame:
+    lines = [c for c in (*FLOWS, "inventory_value") if c in df]
+    return df.melt(["month", "family"], lines, var_name="line").assign(view=view)
+
+
+def _valued(held: pd.DataFrame, stock: pd.DataFrame) -> pd.DataFrame:
+    """Return planned stock of earlier plans or budget in money, at the value per unit of the same month's stock."""
+    each = stock.assign(each=stock["value"] / stock["quantity"].where(stock["quantity"] > 0))
+    usual = each.groupby("family")["each"].median()
+    out = held.merge(each[["month", "family", "each"]], on=["month", "family"], how="left", validate="m:1")
+    value = out["quantity"] * out["each"].fillna(out["family"].map(usual).astype("float64"))
+    return out[["month", "family"]].assign(inventory_value=value)
+
+
+def _covered(views: pd.DataFrame, span: pd.DataFrame, start: int) -> pd.DataFrame:
+    """Keep what belongs to the call's years: views that cover each of its months, stock at its last month."""
+    out = views.assign(fiscal_year=months.fiscal_year(views["month"], start))
+    out = out.merge(span, on="fiscal_year", how="inner", validate="m:1")
+    out = out[(out["line"] != "inventory_value") | (out["month"] == out["last"])]
+    seen = out.groupby(["fiscal_year", "line", "view"])["month"].transform("nunique")
+    once = (out["line"] == "inventory_value") | out["view"].isin(["latest", "actual_to_date"])
+    return out[once | (seen == out["months"])]
+
+
+def _totals(rows: pd.DataFrame, extra: list[str]) -> pd.DataFrame:
+    """Return the sum of `value` per year, family, line and `extra`, and of all families as ALL."""
+    families = rows.groupby([*KEY, *extra])["value"].sum(min_count=1).reset_index()
+    whole = families.groupby(["fiscal_year", "line", *extra])["value"].sum(min_count=1).reset_index()
+    return pd.concat([families, whole.assign(family=ALL)], ignore_index=True)
+
+
+def _ranges(outcomes, sold, stock, span, start) -> pd.DataFrame:
+    """Return low and high of the months still open, per year, family and line."""
+    months_ahead = outcomes.assign(fiscal_year=months.fiscal_year(outcomes["month"], start))
+    ahead = months_ahead.merge(span, on="fiscal_year", how="inner", validate="m:1")
+    ahead = ahead.merge(_per_unit(sold), on=["month", "family"], how="left", validate="m:1")
+    ahead = ahead.assign(revenue=ahead["shipped"] * ahead["price"], margin=ahead["shipped"] * ahead["unit_margin"])
+    flows = ahead.rename(columns={"shipped": "quantity"}).melt(["fiscal_year", "family", "path"], FLOWS, var_name="line")
+    ends = ahead.loc[ahead["month"] == ahead["last"], ["fiscal_year", "path", "month", "family", "closing"]]
+    held = _valued(ends.rename(columns={"closing": "quantity"}), stock) if len(stock) else ends.assign(inventory_value=None)
+    ends = ends.assign(line="inventory_value", value=held["inventory_value"].astype("float64").to_numpy())
+    rows = pd.concat([flows, ends[["fiscal_year", "family", "path", "line", "value"]]], ignore_index=True)
+    sums = _totals(rows, ["path"]).groupby(KEY)["value"]
+    return pd.DataFrame({"low": sums.quantile(0.1), "high": sums.quantile(0.9)}).reset_index()
+
+
+def _finished(calls, sold, stock, cycle, currency, units) -> pd.DataFrame:
+    """Add actual to date to the ranges, the closed stock, and units; leave out a total of unlike units."""
+    is_stock = calls["line"] == "inventory_value"
+    out = calls.assign(actual_to_date=calls["actual_to_date"].fillna(0.0))
+    for side in ("low", "high"):
+        out[side] = out[side].where(is_stock, out[side] + out["actual_to_date"])
+    closed = stock[stock["month"] == cycle - pd.DateOffset(months=1)].groupby("family")["value"].sum()
+    closed[ALL] = closed.sum()
+    out.loc[is_stock, "actual_to_date"] = out.loc[is_stock, "family"].map(closed).fillna(0.0).astype("float64")
+    common = set(units.get(f, "units") for f in sold["family"].unique())
+    unit = out["family"].map({**units, ALL: next(iter(common))}).fillna("units")
+    out = out.assign(scenario="base", unit=unit.where(out["line"] == "quantity", currency)).dropna(subset="latest")
+    mixed = (out["family"] == ALL) & (out["line"] == "quantity") & (len(common) > 1)
+    return out[~mixed].sort_values(KEY, ignore_index=True)
+
+
+# Bridges
+
+
+def budget_bridges(
+    outlook: pd.DataFrame, budget: pd.DataFrame, *, horizon: pd.DatetimeIndex, start: int, currency: str
+) -> pd.DataFrame:
+    """Return the steps from budget to latest, of revenue and margin, per fiscal year and family (ALL is their sum).
+
+    Volume: units above budget at the family's average budget price (or margin per unit). Mix: the rest of what
+    units change at each region's budget price. Price: latest units at latest less budget price; it holds the mix of
+    products too where the budget has none. Cost (margin only): latest units at budget less latest cost.
+    The steps add up to the difference exactly. A year without a budget for every month of its call has no bridge.
+
+    Source: price-volume-mix variance as in managerial accounting.
+    """
+    level = ["family", "region"] if (budget["region"] != ALL).any() else ["family"]
+    aims = finance.budget_by_month(budget, "region")
+    aims = aims.assign(fiscal_year=months.fiscal_year(aims["month"], start), cost=aims["revenue"] - aims["margin"])
+    sold = outlook.assign(fiscal_year=months.fiscal_year(outlook["month"], start))
+    seen = pd.DataFrame({"aim": aims.groupby("fiscal_year")["month"].nunique(), "call": sold.groupby("fiscal_year")["month"].nunique()})
+    whole = [y for y in fiscal_years(horizon, start) if y in seen.index and seen.loc[y, "aim"] == seen.loc[y, "call"]]
+    columns = ["quantity", "revenue", "cost"]
+    by = ["fiscal_year", *level]
+    plan, latest = (d[d["fiscal_year"].isin(whole)].groupby(by)[columns].sum(min_count=1) for d in (aims, sold))
+    cells = plan.join(latest, how="outer", lsuffix="_plan").fillna({"quantity": 0.0, "quantity_plan": 0.0}).reset_index()
+    steps = [_variance(cells, line) for line in ("revenue", "margin")]
+    return _as_bridges(pd.concat(steps, ignore_index=True), "budget to latest", currency)
+
+
+def _variance(cells: pd.DataFrame, line: str) -> pd.DataFrame:
+    """Return fiscal_year, family, line and one column per step."""
+    margin = line == "margin"
+    c = cells.dropna(subset=["cost_plan"]) if margin else cells
+    c = c.fillna({"revenue": 0.0, "revenue_plan": 0.0, "cost": 0.0, "cost_plan": 0.0})
+    group = [c["fiscal_year"], c["family"]]
+    price = _each(c, group, "revenue")
+    cost = _each(c, group, "cost") if margin else 0.0
+    spent, planned = (c["cost"], c["cost_plan"]) if margin else (0.0, 0.0)
+    more = c["quantity"] - c["quantity_plan"]
+    mean = ((price - cost) * c["quantity_plan"]).groupby(group).transform("sum")
+    units = c["quantity_plan"].groupby(group).transform("sum")
+    mean = (mean / units.where(units > 0)).fillna(price - cost)
+    steps = pd.DataFrame({
+        "Budget": c["revenue_plan"] - planned,
+        "Volume": more * mean,
+        "Mix": more * (price - cost - mean),
+        "Price": (c["revenue"] - c["quantity"] * price) - (c["revenue_plan"] - c["quantity_plan"] * price),
+        "Cost": (planned - c["quantity_plan"] * cost) - (spent - c["quantity"] * cost),
+        "Latest": c["revenue"] - spent,
+    })  # fmt: skip
+    out = steps.groupby(group).sum().rename_axis(["fiscal_year", "family"]).reset_index().assign(line=line)
+    return out if margin else out.drop(columns="Cost")
+
+
+def _each(c: pd.DataFrame, group: list, money: str) -> pd.Series:
+    """Return money per unit as budgeted: of the cell, else of the family, else the latest."""
+    plan = (c[f"{money}_plan"] / c["quantity_plan"].where(c["quantity_plan"] > 0)).astype("float64")
+    money_sum, units = (c[n].groupby(group).transform("sum") for n in (f"{money}_plan", "quantity_plan"))
+    family = (money_sum / units.where(units > 0)).astype("float64")
+    return plan.fillna(family).fillna(c[money] / c["quantity"].where(c["quantity"] > 0)).fillna(0.0)
+
+
+def previous_bridges(
+    outlook: pd.DataFrame, earlier: pd.DataFrame, *, horizon: pd.DatetimeIndex, start: int, currency: str
+) -> pd.DataFrame:
+    """Return the steps from the last cycle's call of revenue to the latest, per fiscal year and family (and ALL).
+
+    Closed months: actual less plan in months closed since. Open months: demand now less demand then.
+    Supply limits: what of today's demand supply does not ship in the year. All at today's average prices.
+    A year that the last cycle's plan did not cover has no bridge.
+    """
+    cycle, opened = horizon[0], earlier.loc[earlier["cycle"] < horizon[0], "cycle"].max()
+    sold = finance.by_family(outlook.assign(cost=0.0, demand=outlook["demand"] * outlook["price"]))
+    plan = plan_money(finance.plan_view(earlier, cycle, 1, "previous"), outlook)[["month", "family", "revenue"]]
+    both = sold.merge(plan.rename(columns={"revenue": "plan"}), on=["month", "family"], how="left", validate="1:1")
+    before = both["plan"].where(both["month"] >= opened, both["revenue"])
+    closed = both["month"] < cycle
+    steps = both[["family"]].assign(
+        fiscal_year=months.fiscal_year(both["month"], start), Previous=before, line="revenue",
+        **{"Closed months": (both["revenue"] - before).where(closed, 0.0), "Open months": (both["demand"] - before).mask(closed, 0.0),
+           "Supply limits": (both["revenue"] - both["demand"]).mask(closed, 0.0)}, Latest=both["revenue"],
+    )  # fmt: skip
+    gaps = steps.assign(blank=before.isna()).groupby("fiscal_year")["blank"].any()
+    known = [y for y in fiscal_years(horizon, start) if y in gaps.index and not gaps[y]]
+    steps = steps[steps["fiscal_year"].isin(known)]
+    return _as_bridges(steps.groupby(["fiscal_year", "family", "line"]).sum().reset_index(), "previous to latest", currency)
+
+
+def _as_bridges(steps: pd.DataFrame, name: str, currency: str) -> pd.DataFrame:
+    """Return steps as rows of `bridges`, with ALL as the sum of the families."""
+    keys = ["fiscal_year", "line", "family"]
+    order = [c for c in steps if c not in keys]
+    whole = steps.groupby(["fiscal_year", "line"], as_index=False)[order].sum(min_count=1).assign(family=ALL)
+    rows = pd.concat([steps, whole], ignore_index=True).melt(keys, order, var_name="step").dropna(subset="value")
+    bridge = [f"{name}, {line} {year}" for line, year in zip(rows["line"], rows["fiscal_year"], strict=True)]
+    rows = rows.assign(bridge=bridge, order=rows["step"].map(order.index), unit=currency, scenario="base")
+    return rows[["scenario", "bridge", "family", "step", "order", "value", "unit"]]
