@@ -7,7 +7,20 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-__all__ = ["BUDGET", "FAINT", "INK", "MUTED", "OK", "PLAN", "SHORT", "canvas", "end_labels", "month_ticks", "scaled"]
+__all__ = [
+    "BUDGET",
+    "FAINT",
+    "INK",
+    "MUTED",
+    "OK",
+    "PLAN",
+    "SHORT",
+    "canvas",
+    "end_labels",
+    "history_panels",
+    "month_ticks",
+    "scaled",
+]
 
 INK, MUTED, FAINT = "#1b2733", "#5b6b7a", "#e3e8ee"
 PLAN, SHORT, BUDGET, OK = "#0b62b8", "#b3261e", "#b8860b", "#1f7a4d"
@@ -53,9 +66,8 @@ def month_ticks(ax: Axes, months: pd.DatetimeIndex, every: int = 6) -> None:
 def scaled(ax: Axes, unit: str) -> None:
     """Write the values of the y-axis in thousands or millions where they are large, and name that with the unit."""
     top = max(abs(end) for end in ax.get_ylim())
-    size, word = next(
-        (s, w) for s, w in ((1e9, "billion "), (2e6, "million "), (1e4, "thousand "), (1, "")) if top >= s or s == 1
-    )
+    steps = ((2e9, 1e9, "billion "), (2e6, 1e6, "million "), (1e4, 1e3, "thousand "), (0, 1, ""))
+    size, word = next((size, word) for least, size, word in steps if top >= least)
     ax.yaxis.set_major_formatter(lambda value, _: f"{value / size:,.4g}")
     ax.set_ylabel(word + unit)
 
@@ -173,4 +185,22 @@ def family_rows(rows: pd.DataFrame, cycle: pd.Timestamp, unit: str) -> Figure:
     scaled(ax, f"{unit} a month")
     end_labels(ax, labels)
     month_ticks(ax, pd.DatetimeIndex(rows.month), every=3)
+    return figure
+
+
+def history_panels(months: pd.DataFrame, unit: str) -> Figure:
+    """Return demand per month, one small panel per family in the order of the table, twelve at most."""
+    families = list(months["family"].drop_duplicates())[:12]
+    rows = -(-len(families) // 3)
+    figure, axes = canvas(8.4, 1.55 * rows, rows=rows, columns=3, sharex=True, squeeze=False)
+    for ax in axes.flat[len(families) :]:
+        ax.set_axis_off()
+    for ax, family in zip(axes.flat, families, strict=False):
+        part = months[months["family"].eq(family)]
+        ax.fill_between(part["month"], part["cleansed"], color=PLAN, alpha=0.15, linewidth=0)
+        ax.plot(part["month"], part["cleansed"], color=PLAN, linewidth=1.3)
+        ax.set_title(family, fontsize=9.5)
+        ax.set_ylim(bottom=0)
+        scaled(ax, unit)
+        month_ticks(ax, pd.DatetimeIndex(months["month"].drop_duplicates().sort_values()), every=24)
     return figure
