@@ -7,9 +7,10 @@ A rule takes the history and the cycle's tables and returns rows of `data_issues
 import pandas as pd
 
 from sop_lib import breaks, checks, history, months
+from sop_lib import tables as definitions
 from sop_lib.breaks import Tables, counted, issues, month_words, monthly, some, weight
 
-__all__ = ["RULES", "find_issues", "fit_to_plan", "headline", "ranked"]
+__all__ = ["RULES", "absent_inputs", "find_issues", "fit_to_plan", "headline", "ranked"]
 
 NAMELESS = (
     r"\b(?:missing|unknown|unspecified|unassigned|unclassified|uncategori[sz]ed|not (?:assigned|specified|known))\b"
@@ -32,7 +33,7 @@ def nameless_bucket(panel: pd.DataFrame, tables: Tables) -> pd.DataFrame:
 
 def _nameless_row(column: str, name: str, part: pd.DataFrame) -> dict:
     by_month = weight(part).groupby(part["month"]).sum()
-    often, most = counted(int((by_month > 0).sum()), "month"), by_month.index[by_month.argmax()]
+    often, most = counted(int((by_month > 0).sum()), "month"), by_month.index[int(by_month.argmax())]
     return {
         "subject": f"{column} {name}", "severity": "warn", "rows": int(part["status"].eq("sold").sum()),
         "quantity": part["raw"].sum(), "money": part["revenue"].sum(min_count=1),
@@ -225,10 +226,11 @@ def headline(
     warned = found[found["severity"].eq("warn")]
     largest = f"{currency} {warned['money'].abs().max():,.0f}"
     most = f"{counted(len(warned), 'warning')}; the one that holds most money, {largest}: "
+    whole = complete["complete"].sum()
     off = totals[~totals["agrees"]].sort_values("rate", key=abs, ascending=False, kind="stable")
     return [
         f"Fit to plan: no. {reasons}." if len(failed) else "Fit to plan: yes.",
-        f"{month_words(complete['month'].max())}: {complete['complete'].sum()} of {len(complete)} families are complete.",
+        f"{month_words(complete['month'].max())}: {whole} of {len(complete)} families are complete.",
         _totals_sentence(totals, off),
         _restated_sentence(changed),
         most + warned["finding"].iloc[0] if len(warned) else "No rule found anything to warn of.",
@@ -254,6 +256,13 @@ def _restated_sentence(changed: pd.DataFrame) -> str:
         return "No closed month was restated, as far as an earlier cycle can tell."
     net = f"{changed['change'].sum():+,.0f} units net"
     return f"The previous cycle knew {counted(changed['month'].nunique(), 'closed month')} otherwise: {net} since then."
+
+
+def absent_inputs(tables: Tables) -> pd.DataFrame:
+    """Return the optional input tables that are not there, with what each would unlock."""
+    inputs = [t for t in definitions.tables().values() if t.group == "input" and not t.required]
+    absent = [t for t in inputs if t.name not in tables or tables[t.name].empty]
+    return pd.DataFrame([(t.name, t.unlocks) for t in absent], columns=["table", "unlocks"])
 
 
 RULES = {

@@ -12,8 +12,11 @@ __all__ = [
     "completeness",
     "demand_basis",
     "family_growth",
+    "family_months",
+    "growth_sentence",
     "restated",
     "roll_forward",
+    "rolled_year",
     "totals_compared",
     "unit_values",
 ]
@@ -82,8 +85,8 @@ def _panel(cells: pd.DataFrame, products: pd.DataFrame, last_closed: pd.Timestam
     span = span.merge(products[["product", "end_month"]], on="product", how="left", validate="many_to_one")
     end = pd.to_datetime(span["end_month"]).fillna(last_closed)
     span["end"] = end.where(end > span["last"], span["last"]).clip(upper=last_closed)
-    every = pd.date_range(span["first"].min(), last_closed, freq="MS", unit="ns") if len(span) else []
-    grid = span.merge(pd.DataFrame({"month": pd.DatetimeIndex(every)}), how="cross")
+    start = span["first"].min() if len(span) else last_closed
+    grid = span.merge(pd.DataFrame({"month": pd.date_range(start, last_closed, freq="MS", unit="ns")}), how="cross")
     return grid.loc[grid["month"].between(grid["first"], grid["end"]), ["month", *SERIES]]
 
 
@@ -92,7 +95,7 @@ def _cleansed(panel: pd.DataFrame) -> pd.Series:
     wide = panel.assign(known=known).pivot(index="month", columns=SERIES, values="known")
     for fill in ([wide.shift(12), wide.shift(-12)], [wide.ffill(), wide.bfill()]):
         wide = wide.fillna(pd.concat(fill).groupby(level=0).mean())
-    filled = wide.stack(SERIES, future_stack=True).reset_index(name="filled")
+    filled = wide.melt(ignore_index=False, value_name="filled").reset_index()
     keyed = panel[["month", *SERIES]].merge(filled, on=["month", *SERIES], how="left", validate="one_to_one")
     return known.fillna(pd.Series(keyed["filled"].to_numpy(), index=panel.index)).fillna(0.0)
 
@@ -185,6 +188,22 @@ def _rolled(stock: pd.Series, inventory: pd.DataFrame, receipts: pd.DataFrame, s
     return out.assign(expected=expected, unexplained=(out["closing"] - expected).round(6))
 
 
+def rolled_year(rolled: pd.DataFrame) -> pd.DataFrame:
+    """Return the roll-forward of the last 12 months per family: opening + received - shipped = expected, in units.
+
+    `unexplained` is closing minus expected; `money` adds up without sign what single products and months miss.
+    """
+    year = rolled[rolled["month"] > rolled["month"].max() - pd.DateOffset(months=12)] if len(rolled) else rolled
+    flows = ["received", "shipped", "unexplained"]
+    ends = {"opening": year["month"].min(), "closing": year["month"].max()}
+    stock = {name: year[year["month"].eq(at)].groupby("family")[name].sum() for name, at in ends.items()}
+    out = year.groupby("family")[flows].sum().join(pd.DataFrame(stock)).fillna(0.0)
+    out["expected"] = out["opening"] + out["received"] - out["shipped"]
+    out["money"] = year["money"].abs().groupby(year["family"]).sum(min_count=1)
+    columns = ["opening", "received", "shipped", "expected", "closing", "unexplained", "money"]
+    return out[columns].astype("float64").reset_index()
+
+
 def restated(history: pd.DataFrame, earlier: pd.DataFrame | None) -> pd.DataFrame:
     """Return the month × product × region whose demand differs from what an earlier cycle froze, in units.
 
@@ -239,3 +258,29 @@ def family_growth(history: pd.DataFrame) -> pd.DataFrame:
     units["change"] = units["last_12"] / units["before_12"].where(units["before_12"] > 0) - 1
     revenue = year[back < 12].groupby("family")["revenue"].sum(min_count=1)
     return units.assign(revenue=revenue).rename_axis(columns=None).reset_index()
+
+
+def family_months(history: pd.DataFrame) -> pd.DataFrame:
+    """Return cleansed demand per month and family, in units; the family with most revenue or units first."""
+    worth = history["revenue"] if history["revenue"].notna().any() else history["cleansed"]
+    size = worth.groupby(history["family"]).sum().rename("size")
+    months = history.groupby(["month", "family"], as_index=False)["cleansed"].sum().join(size, on="family")
+    order = months.sort_values(["size", "family", "month"], ascending=[False, True, True], ignore_index=True)
+    return order.drop(columns="size")
+
+
+def growth_sentence(growth: pd.DataFrame) -> str:
+    """Return how many families grew over the last 12 months, and which moved most each way.
+
+    >>> growth_sentence(pd.DataFrame({"family": ["A", "B"], "last_12": [1.0, 1.0], "change": [0.1, -0.2]}))
+    '1 of 2 families sold more in the last 12 months than in the 12 before: from A +10% to B -20%'
+    """
+    known = growth.dropna(subset=["change"]).sort_values(["change", "family"], ascending=[False, True])
+    if known.empty:
+        return "There are less than 13 months of history: no family can be compared with the year before"
+    best, worst = known.iloc[0], known.iloc[-1]
+    more = f"{(known['change'] > 0).sum()} of {len(known)} families"
+    return (
+        f"{more} sold more in the last 12 months than in the 12 before: "
+        f"from {best['family']} {best['change']:+.0%} to {worst['family']} {worst['change']:+.0%}"
+    )
