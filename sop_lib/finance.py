@@ -40,9 +40,15 @@ def unit_values(
     found = [
         ("prices", _listed(out, prices, out["region"])),
         ("prices", _listed(out, prices, ALL)),
-        ("products", out[["product"]].merge(
-            products.rename(columns={"unit_price": "price", "unit_cost": "cost"}), on="product", how="left", validate="m:1"
-        )),
+        (
+            "products",
+            out[["product"]].merge(
+                products.rename(columns={"unit_price": "price", "unit_cost": "cost"}),
+                on="product",
+                how="left",
+                validate="m:1",
+            ),
+        ),
         ("realised", _realised(out, realised, ["product", "region"])),
         ("realised", _realised(out, realised, ["product"])),
         ("family average", _realised(out, realised, ["family"])),
@@ -105,7 +111,9 @@ def sales_outlook(
     past = past.assign(basis="actual", revenue=history["revenue"], cost=history["cost"])
     ahead = demand_plan.groupby([*KEY, "family"], as_index=False)["quantity"].sum()
     ahead = ahead.rename(columns={"quantity": "demand"}).assign(basis="plan", revenue=np.nan, cost=np.nan)
-    out = pd.concat([past, _shippable(ahead, inventory_plan)], ignore_index=True).fillna({"demand": 0.0, "quantity": 0.0})
+    out = pd.concat([past, _shippable(ahead, inventory_plan)], ignore_index=True).fillna(
+        {"demand": 0.0, "quantity": 0.0}
+    )
     worth = unit_values(out, history, products, prices).rename(columns={"cost": "unit_cost", "basis": "price_basis"})
     out = out.merge(worth, on=KEY, how="left", validate="1:1")
     out["revenue"] = out["revenue"].fillna(out["quantity"] * out["price"])
@@ -168,14 +176,18 @@ def budget_by_month(budget: pd.DataFrame, *extra: str) -> pd.DataFrame:
     return latest.groupby(["month", "family", *extra])[columns].sum(min_count=1).reset_index()
 
 
-def financial_plan(outlook: pd.DataFrame, stock: pd.DataFrame, budget: pd.DataFrame, first: pd.Timestamp) -> pd.DataFrame:
+def financial_plan(
+    outlook: pd.DataFrame, stock: pd.DataFrame, budget: pd.DataFrame, first: pd.Timestamp
+) -> pd.DataFrame:
     """Return money per month from `first` on, family and line: actual for closed months, then plan, with budget.
 
     `last_year_revenue` and `last_year_margin` of a month are those of twelve months before.
     """
     sold = by_family(outlook)
     lines = _long(sold, ["revenue", "cost", "margin"])
-    before = lines[lines["line"] != "cost"].assign(month=lambda d: _later(d["month"]), line=lambda d: "last_year_" + d["line"])
+    before = lines[lines["line"] != "cost"].assign(
+        month=lambda d: _later(d["month"]), line=lambda d: "last_year_" + d["line"]
+    )
     held = stock.assign(line="inventory_value")[["month", "family", "basis", "line", "value"]]
     planned = budget_by_month(budget).assign(basis="budget")
     planned = planned.rename(columns={"revenue": "budget_revenue", "margin": "budget_margin"})
@@ -196,9 +208,7 @@ def _later(when: pd.Series, count: int = 12) -> pd.Series:
 # Plans of earlier cycles
 
 
-def own_plans(
-    cycle: pd.Timestamp, demand_plan: pd.DataFrame, inventory_plan: pd.DataFrame
-) -> pd.DataFrame:
+def own_plans(cycle: pd.Timestamp, demand_plan: pd.DataFrame, inventory_plan: pd.DataFrame) -> pd.DataFrame:
     """Return an archived cycle's own demand, supply, inventory and backlog as rows of `earlier_plans`."""
     demand = demand_plan.groupby(["month", "family"], as_index=False)["quantity"].sum().assign(measure="demand")
     names = {"supply": "supply", "closing": "inventory", "backlog": "backlog"}

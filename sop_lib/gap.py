@@ -80,7 +80,9 @@ def costliest(gap: pd.DataFrame, count: int = 5) -> pd.DataFrame:
     groups = rows[short].groupby(["family", stretch[short].rename("stretch")])
     out = groups.agg(**{"from": ("month", "min"), "to": ("month", "max"), "months": ("month", "size")})
     out = out.join(groups[values].sum(min_count=1)).reset_index().drop(columns="stretch")
-    return out.sort_values(["gap_margin", "late", "family"], ascending=[True, False, True], ignore_index=True).head(count)
+    return out.sort_values(["gap_margin", "late", "family"], ascending=[True, False, True], ignore_index=True).head(
+        count
+    )
 
 
 # The chance of being short
@@ -101,11 +103,18 @@ def path_outcomes(paths: pd.DataFrame, outlook: pd.DataFrame, inventory_plan: pd
     drawn = drawn.reindex(plan.index[plan.index.isin(drawn.index)]).fillna(0.0)
     mean = drawn.mean(axis=1)
     scaled = drawn.mul(plan.reindex(drawn.index) / mean.where(mean > 0), axis=0)
-    scaled = scaled.fillna(pd.DataFrame(np.outer(plan.reindex(drawn.index), np.ones(drawn.shape[1])), drawn.index, drawn.columns))
+    scaled = scaled.fillna(
+        pd.DataFrame(np.outer(plan.reindex(drawn.index), np.ones(drawn.shape[1])), drawn.index, drawn.columns)
+    )
     supplied = inventory_plan.set_index(["month", "family"])
     free = scaled[~scaled.index.isin(supplied.index)]
     limited = _recursion(scaled[scaled.index.isin(supplied.index)], supplied)
-    parts = {"demand": scaled, "shipped": pd.concat([limited["shipped"], free]), "late": limited["late"], "closing": limited["closing"]}
+    parts = {
+        "demand": scaled,
+        "shipped": pd.concat([limited["shipped"], free]),
+        "late": limited["late"],
+        "closing": limited["closing"],
+    }
     long = {name: frame.stack().rename(name) for name, frame in parts.items() if len(frame)}
     out = pd.DataFrame(long).reindex(columns=list(parts)).rename_axis(["month", "family", "path"]).reset_index()
     return out.sort_values(["path", "month", "family"], ignore_index=True)
@@ -124,7 +133,9 @@ def _recursion(demand: pd.DataFrame, supplied: pd.DataFrame) -> dict[str, pd.Dat
     owed = (plan["shipped"] - plan["demand"] + plan["backlog"] + plan["lost"]).fillna(0.0).to_numpy().reshape(*shape, 1)
     kept = np.divide(waiting, waiting + lost, out=np.ones_like(waiting), where=(waiting + lost) > 0)
     out = {name: np.zeros_like(wanted) for name in ("shipped", "late", "closing")}
-    stock, backlog = (np.broadcast_to(a[0], wanted[0].shape).copy() if len(a) else a for a in (opening, owed.clip(min=0)))
+    stock, backlog = (
+        np.broadcast_to(a[0], wanted[0].shape).copy() if len(a) else a for a in (opening, owed.clip(min=0))
+    )
     for t in range(len(wanted)):
         have = stock + supply[t]
         old = np.minimum(have, backlog)
@@ -180,7 +191,9 @@ def decisions_required(
     )  # fmt: skip
     rank = out.groupby("question")["cost_of_delay"].max().sort_values(ascending=False, kind="stable").index
     out["decision"] = out["question"].map({q: n for n, q in enumerate(rank, start=1)})
-    return out.sort_values(["decision", "recommended", "margin"], ascending=[True, False, False], ignore_index=True)[DECISION]
+    return out.sort_values(["decision", "recommended", "margin"], ascending=[True, False, False], ignore_index=True)[
+        DECISION
+    ]
 
 
 def _with_nothing(options: pd.DataFrame, gap: pd.DataFrame) -> pd.DataFrame:

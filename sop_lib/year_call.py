@@ -10,6 +10,18 @@ __all__ = ["budget_bridges", "fiscal_years", "headline", "plan_money", "previous
 FLOWS = ["quantity", "revenue", "margin"]
 VIEWS = ["actual_to_date", "latest", "low", "high", "budget", "last_year", "previous", "approved"]
 KEY = ["fiscal_year", "family", "line"]
+STEPS = [
+    "Budget",
+    "Volume",
+    "Mix",
+    "Price",
+    "Cost",
+    "Previous",
+    "Closed months",
+    "Open months",
+    "Supply limits",
+    "Latest",
+]
 
 
 def fiscal_years(horizon: pd.DatetimeIndex, start: int = 1) -> list[int]:
@@ -61,7 +73,9 @@ def year_call(
     span = pd.DataFrame({"months": span.nunique(), "last": span.max()})
     span = span[span.index.isin(fiscal_years(horizon, start))].reset_index()
     views = _views(outlook, sold, stock, budget, earlier, horizon[0], lag)
-    calls = _totals(_covered(views, span, start), ["view"]).pivot(index=KEY, columns="view", values="value").reset_index()
+    calls = (
+        _totals(_covered(views, span, start), ["view"]).pivot(index=KEY, columns="view", values="value").reset_index()
+    )
     calls = calls.merge(span[["fiscal_year", "months"]], on="fiscal_year", how="left", validate="m:1")
     calls = calls.reindex(columns=[*KEY, "months", *[v for v in VIEWS if v not in ("low", "high")]])
     calls = calls.merge(_ranges(outcomes, sold, stock, span, start), on=KEY, how="left", validate="1:1")
@@ -122,9 +136,15 @@ def _ranges(outcomes, sold, stock, span, start) -> pd.DataFrame:
     ahead = months_ahead.merge(span, on="fiscal_year", how="inner", validate="m:1")
     ahead = ahead.merge(_per_unit(sold), on=["month", "family"], how="left", validate="m:1")
     ahead = ahead.assign(revenue=ahead["shipped"] * ahead["price"], margin=ahead["shipped"] * ahead["unit_margin"])
-    flows = ahead.rename(columns={"shipped": "quantity"}).melt(["fiscal_year", "family", "path"], FLOWS, var_name="line")
+    flows = ahead.rename(columns={"shipped": "quantity"}).melt(
+        ["fiscal_year", "family", "path"], FLOWS, var_name="line"
+    )
     ends = ahead.loc[ahead["month"] == ahead["last"], ["fiscal_year", "path", "month", "family", "closing"]]
-    held = _valued(ends.rename(columns={"closing": "quantity"}), stock) if len(stock) else ends.assign(inventory_value=None)
+    held = (
+        _valued(ends.rename(columns={"closing": "quantity"}), stock)
+        if len(stock)
+        else ends.assign(inventory_value=None)
+    )
     ends = ends.assign(line="inventory_value", value=held["inventory_value"].astype("float64").to_numpy())
     rows = pd.concat([flows, ends[["fiscal_year", "family", "path", "line", "value"]]], ignore_index=True)
     sums = _totals(rows, ["path"]).groupby(KEY)["value"]
@@ -155,9 +175,9 @@ def budget_bridges(
 ) -> pd.DataFrame:
     """Return the steps from budget to latest, of revenue and margin, per fiscal year and family (ALL is their sum).
 
-    Volume: units above budget at the family's average budget price (or margin per unit). Mix: the rest of what
-    units change at each region's budget price. Price: latest units at latest less budget price; it holds the mix of
-    products too where the budget has none. Cost (margin only): latest units at budget less latest cost.
+    Volume: units above budget at the family's average budget price (or margin per unit). Mix: the regions' units at
+    their own budget price, and the products' shares against those of the year before, as the budget has no products.
+    Price: latest units at latest less budget price, without that mix. Cost (margin only): the same of cost.
     The steps add up to the difference exactly. A year without a budget for every month of its call has no bridge.
 
     Source: price-volume-mix variance as in managerial accounting.
@@ -166,12 +186,19 @@ def budget_bridges(
     aims = finance.budget_by_month(budget, "region")
     aims = aims.assign(fiscal_year=months.fiscal_year(aims["month"], start), cost=aims["revenue"] - aims["margin"])
     sold = outlook.assign(fiscal_year=months.fiscal_year(outlook["month"], start))
-    seen = pd.DataFrame({"aim": aims.groupby("fiscal_year")["month"].nunique(), "call": sold.groupby("fiscal_year")["month"].nunique()})
+    seen = pd.DataFrame(
+        {"aim": aims.groupby("fiscal_year")["month"].nunique(), "call": sold.groupby("fiscal_year")["month"].nunique()}
+    )
     whole = [y for y in fiscal_years(horizon, start) if y in seen.index and seen.loc[y, "aim"] == seen.loc[y, "call"]]
     columns = ["quantity", "revenue", "cost"]
     by = ["fiscal_year", *level]
     plan, latest = (d[d["fiscal_year"].isin(whole)].groupby(by)[columns].sum(min_count=1) for d in (aims, sold))
-    cells = plan.join(latest, how="outer", lsuffix="_plan").fillna({"quantity": 0.0, "quantity_plan": 0.0}).reset_index()
+    cells = (
+        plan.join(latest, how="outer", lsuffix="_plan").fillna({"quantity": 0.0, "quantity_plan": 0.0}).reset_index()
+    )
+    cells = cells.merge(_product_mix(sold, by), on=by, how="left", validate="1:1").fillna(
+        {"mix_revenue": 0.0, "mix_cost": 0.0}
+    )
     steps = [_variance(cells, line) for line in ("revenue", "margin")]
     return _as_bridges(pd.concat(steps, ignore_index=True), "budget to latest", currency)
 
@@ -184,7 +211,7 @@ def _variance(cells: pd.DataFrame, line: str) -> pd.DataFrame:
     group = [c["fiscal_year"], c["family"]]
     price = _each(c, group, "revenue")
     cost = _each(c, group, "cost") if margin else 0.0
-    spent, planned = (c["cost"], c["cost_plan"]) if margin else (0.0, 0.0)
+    spent, planned, mix_cost = (c["cost"], c["cost_plan"], c["mix_cost"]) if margin else (0.0, 0.0, 0.0)
     more = c["quantity"] - c["quantity_plan"]
     mean = ((price - cost) * c["quantity_plan"]).groupby(group).transform("sum")
     units = c["quantity_plan"].groupby(group).transform("sum")
@@ -192,13 +219,28 @@ def _variance(cells: pd.DataFrame, line: str) -> pd.DataFrame:
     steps = pd.DataFrame({
         "Budget": c["revenue_plan"] - planned,
         "Volume": more * mean,
-        "Mix": more * (price - cost - mean),
-        "Price": (c["revenue"] - c["quantity"] * price) - (c["revenue_plan"] - c["quantity_plan"] * price),
-        "Cost": (planned - c["quantity_plan"] * cost) - (spent - c["quantity"] * cost),
+        "Mix": more * (price - cost - mean) + c["mix_revenue"] - mix_cost,
+        "Price": c["revenue"] - c["revenue_plan"] - more * price - c["mix_revenue"],
+        "Cost": planned - spent + more * cost + mix_cost,
         "Latest": c["revenue"] - spent,
     })  # fmt: skip
     out = steps.groupby(group).sum().rename_axis(["fiscal_year", "family"]).reset_index().assign(line=line)
     return out if margin else out.drop(columns="Cost")
+
+
+def _product_mix(sold: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """Return what a year's product shares change in revenue and cost against the shares of the year before."""
+    each = sold.groupby([*by, "product"])[["quantity", "revenue", "cost"]].sum().reset_index()
+    before = each.assign(fiscal_year=each["fiscal_year"] + 1)
+    both = each.merge(before, on=[*by, "product"], how="outer", suffixes=("", "_before"), validate="1:1")
+    units, then = both["quantity"].fillna(0.0), both["quantity_before"].fillna(0.0)
+    group = [both[k] for k in by]
+    total, total_then = (u.groupby(group).transform("sum") for u in (units, then))
+    moved = (units - then / total_then.where(total_then > 0) * total).fillna(0.0)
+    for money in ("revenue", "cost"):
+        now = both[money] / units.where(units > 0)
+        both[f"mix_{money}"] = moved * now.fillna(both[f"{money}_before"] / then.where(then > 0)).fillna(0.0)
+    return both.groupby(by)[["mix_revenue", "mix_cost"]].sum().reset_index()
 
 
 def _each(c: pd.DataFrame, group: list, money: str) -> pd.Series:
@@ -232,15 +274,17 @@ def previous_bridges(
     gaps = steps.assign(blank=before.isna()).groupby("fiscal_year")["blank"].any()
     known = [y for y in fiscal_years(horizon, start) if y in gaps.index and not gaps[y]]
     steps = steps[steps["fiscal_year"].isin(known)]
-    return _as_bridges(steps.groupby(["fiscal_year", "family", "line"]).sum().reset_index(), "previous to latest", currency)
+    return _as_bridges(
+        steps.groupby(["fiscal_year", "family", "line"]).sum().reset_index(), "previous to latest", currency
+    )
 
 
 def _as_bridges(steps: pd.DataFrame, name: str, currency: str) -> pd.DataFrame:
     """Return steps as rows of `bridges`, with ALL as the sum of the families."""
     keys = ["fiscal_year", "line", "family"]
-    order = [c for c in steps if c not in keys]
+    order = [s for s in STEPS if s in steps]
     whole = steps.groupby(["fiscal_year", "line"], as_index=False)[order].sum(min_count=1).assign(family=ALL)
     rows = pd.concat([steps, whole], ignore_index=True).melt(keys, order, var_name="step").dropna(subset="value")
     bridge = [f"{name}, {line} {year}" for line, year in zip(rows["line"], rows["fiscal_year"], strict=True)]
-    rows = rows.assign(bridge=bridge, order=rows["step"].map(order.index), unit=currency, scenario="base")
+    rows = rows.assign(bridge=bridge, order=rows["step"].map(STEPS.index), unit=currency, scenario="base")
     return rows[["scenario", "bridge", "family", "step", "order", "value", "unit"]]
