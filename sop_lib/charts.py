@@ -26,6 +26,7 @@ INK, MUTED, FAINT = "#1b2733", "#5b6b7a", "#e3e8ee"
 PLAN, SHORT, BUDGET, OK = "#0b62b8", "#b3261e", "#b8860b", "#1f7a4d"
 
 STYLE: dict[Any, Any] = {
+    "axes.axisbelow": True,
     "axes.edgecolor": FAINT,
     "axes.grid": True,
     "axes.labelcolor": MUTED,
@@ -75,11 +76,14 @@ def scaled(ax: Axes, unit: str) -> None:
 def end_labels(ax: Axes, labels: list[tuple[float, str, str]]) -> None:
     """Write (value, text, colour) labels at the right end of their lines, moved apart where they would touch."""
     bottom, top = ax.get_ylim()
-    apart, last = (top - bottom) * 0.075, -float("inf")
-    for value, text, colour in sorted(labels):
-        last = max(value, last + apart)
+    apart, ordered = (top - bottom) * 0.08, sorted(labels)
+    places = [value for value, *_ in ordered[:1]]
+    for value, *_ in ordered[1:]:
+        places.append(max(value, places[-1] + apart))
+    up = sum(p - value for p, (value, *_) in zip(places, ordered, strict=True)) / max(len(places), 1)
+    for place, (_, text, colour) in zip(places, ordered, strict=True):
         spot = ax.annotate(
-            text, (1, last), xycoords=("axes fraction", "data"), xytext=(4, 0), textcoords="offset points"
+            text, (1, place - up), xycoords=("axes fraction", "data"), xytext=(4, 0), textcoords="offset points"
         )
         spot.set(color=colour, va="center", annotation_clip=False)
 
@@ -96,7 +100,7 @@ def closed_line(ax: Axes, cycle: pd.Timestamp) -> None:
 
 
 def outlook(months: pd.DataFrame, cycle: pd.Timestamp, unit: str) -> Figure:
-    """Return actual, demand with its range, supply and budget by month; demand that supply does not meet is filled red."""
+    """Return actual, demand with its range, supply and budget by month; what supply leaves open is filled red."""
     figure, ax = canvas(8.4, 3.1)
     ax.fill_between(months.month, months.low, months.high, color=PLAN, alpha=0.18, linewidth=0)
     ax.fill_between(
@@ -123,7 +127,7 @@ def outlook(months: pd.DataFrame, cycle: pd.Timestamp, unit: str) -> Figure:
 
 
 def waterfall(steps: pd.DataFrame, unit: str) -> Figure:
-    """Return steps from a first total to a last one; `start` and `end` are each bar's ends, `total` marks the totals."""
+    """Return steps from a first total to a last one; `start` and `end` bound each bar, `total` marks the totals."""
     figure, ax = canvas(4.8, 3.0)
     colour = [
         INK if t else (PLAN if e >= s else SHORT) for s, e, t in zip(steps.start, steps.end, steps.total, strict=True)
@@ -192,7 +196,8 @@ def history_panels(months: pd.DataFrame, unit: str) -> Figure:
     """Return demand per month, one small panel per family in the order of the table, twelve at most."""
     families = list(months["family"].drop_duplicates())[:12]
     rows = -(-len(families) // 3)
-    figure, axes = canvas(8.4, 1.55 * rows, rows=rows, columns=3, sharex=True, squeeze=False)
+    figure, axes = canvas(8.4, 1.75 * rows, rows=rows, columns=3, squeeze=False)
+    every = pd.DatetimeIndex(months["month"].drop_duplicates().sort_values())
     for ax in axes.flat[len(families) :]:
         ax.set_axis_off()
     for ax, family in zip(axes.flat, families, strict=False):
@@ -202,5 +207,6 @@ def history_panels(months: pd.DataFrame, unit: str) -> Figure:
         ax.set_title(family, fontsize=9.5)
         ax.set_ylim(bottom=0)
         scaled(ax, unit)
-        month_ticks(ax, pd.DatetimeIndex(months["month"].drop_duplicates().sort_values()), every=24)
+        ax.set_xlim(every[0], every[-1])
+        month_ticks(ax, every, every=24)
     return figure

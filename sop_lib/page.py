@@ -3,6 +3,7 @@
 import base64
 import io
 import re
+from collections.abc import Callable
 from importlib.resources import files
 
 import matplotlib as mpl
@@ -15,8 +16,9 @@ from matplotlib.figure import Figure
 from sop_lib import charts, tables
 
 __all__ = [
-    "bullets", "count", "export", "figure", "lead", "missing", "money", "note", "number", "pair",
+    "between", "bullets", "count", "export", "figure", "lead", "missing", "money", "note", "number", "pair",
     "percent", "section", "shown", "spark", "table", "tiles",
+    "together",
 ]  # fmt: skip
 
 BLANK = "–"
@@ -62,6 +64,17 @@ def money(value: float, currency: str, sign: str = "") -> str:
     text = count(value, sign)
     before = text[0] if text[0] in "+−" else ""
     return f"{before}{currency}\u00a0{text.removeprefix(before)}"
+
+
+def between(low: float, high: float) -> str:
+    r"""Return a range of two quantities, with the size named once where both share it.
+
+    >>> between(6.89e6, 7.02e6), between(8000, 21000)
+    ('6.89 to 7.02\xa0m', '8,000 to 21,000')
+    """
+    first, last = count(low), count(high)
+    same = first[-2:] == last[-2:] and first.endswith("m")
+    return f"{first[:-2] if same else first} to {last}"
 
 
 def percent(rate: float, digits: int = 0, sign: str = "") -> str:
@@ -114,6 +127,11 @@ def pair(*parts: HTML) -> HTML:
     return HTML(Markup('<div class="pair">{}</div>').format(Markup("").join(full)) if full else "")
 
 
+def together(*parts: HTML) -> HTML:
+    """Return parts one below the other."""
+    return HTML(Markup("").join(Markup(p.data) for p in parts))
+
+
 def spark(values: list[float]) -> Markup:
     """Return the course of some values as a small line, without scale; blanks are left out."""
     known = [(at, v) for at, v in enumerate(values) if not pd.isna(v)]
@@ -161,26 +179,25 @@ def missing(part: str, needs: list[str]) -> HTML:
 
 
 def table(
-    df: pd.DataFrame, *, source: str, caption: str = "", formats: dict[str, str] | None = None, empty: str = "No rows.",
-    hidden: tuple[str, ...] = (),
+    df: pd.DataFrame, *, source: str, caption: str = "", formats: dict[str, str | Callable[[float], str]] | None = None,
+    labels: dict[str, str] | None = None, hidden: tuple[str, ...] = (), empty: str = "No rows.",
 ) -> HTML:  # fmt: skip
     """Return a table whose first column heads its rows; numbers stand right, blanks are dashes.
 
-    Each row carries its key and each cell its column, so that a reader can find the source;
-    `hidden` columns belong to the key alone.
+    Each row carries its key and each cell its column, so that a reader can find the source; `formats` are format
+    strings or functions, `labels` the heads to show instead of column names, `hidden` columns belong to the key alone.
     """
     if df.empty:
         return HTML(Markup('<p class="empty">{}{}</p>').format(f"{caption}: " if caption else "", empty))
-    forms = formats or {}
     numeric = {c: pd.api.types.is_numeric_dtype(df[c]) and not pd.api.types.is_bool_dtype(df[c]) for c in df}
-    seen = [c for c in df if c not in hidden]
-    head = Markup("").join(Markup('<th scope="col"{}>{}</th>').format(_side(numeric[c]), _label(c)) for c in seen)
+    seen, names = [c for c in df if c not in hidden], labels or {}
+    heads = [Markup('<th scope="col"{}>{}</th>').format(_side(numeric[c]), names.get(c) or _label(c)) for c in seen]
     key = [c for c in (tables.table(source).key if source in tables.tables() else []) if c in df]
     rows = df.itertuples(index=False, name=None)
-    body = Markup("").join(_row(dict(zip(df, row, strict=True)), seen, numeric, forms, key) for row in rows)
+    body = [_row(dict(zip(df, row, strict=True)), seen, numeric, formats or {}, key) for row in rows]
     title = Markup("<caption>{}</caption>").format(caption) if caption else ""
-    shell = '<table data-source="{}">{}<thead><tr>{}</tr></thead><tbody>{}</tbody></table>'
-    return scroll(Markup(shell).format(source, title, head, body), caption or source)
+    shell = Markup('<table data-source="{}">{}<thead><tr>{}</tr></thead><tbody>{}</tbody></table>')
+    return scroll(shell.format(source, title, Markup("").join(heads), Markup("").join(body)), caption or source)
 
 
 def scroll(content: Markup, label: str) -> HTML:
@@ -205,8 +222,10 @@ def _row(named: dict, seen: list, numeric: dict, forms: dict, key: list[str]) ->
     return head.format(_key({k: named[k] for k in key}), _cell(named[first], forms.get(first, "")), cells)
 
 
-def _cell(value: object, form: str) -> str:
-    return value if isinstance(value, Markup) else shown(value, form)
+def _cell(value: object, form: str | Callable[[float], str]) -> str:
+    if isinstance(value, Markup):
+        return value
+    return form(value) if callable(form) and not pd.isna(value) else shown(value, "" if callable(form) else form)
 
 
 def figure(fig: Figure, *, title: str, alt: str, source: str, wide: bool = True) -> HTML:
@@ -255,7 +274,15 @@ def export(notebook: nbformat.NotebookNode, title: str, links: list[tuple[str, s
     style = (files("sop_lib") / "template" / "sop" / "style.css").read_text(encoding="utf-8")
     given = {"title": title, "links": links or [], "style": style}
     page, _ = exporter.from_notebook_node(_plain(notebook), resources={"page": given})
-    return page
+    return _with_contents(page)
+
+
+def _with_contents(page: str) -> str:
+    """Return the page with links to its sections at the top, when it has more than three."""
+    found = re.findall(r'<h2 id="([^"]+)">(.*?)</h2>', page)
+    links = "".join(f'<a href="#{anchor}">{title}</a>' for anchor, title in found)
+    contents = f'<nav class="contents" aria-label="Contents">{links}</nav>' if len(found) > 3 else ""
+    return page.replace("<!--contents-->", contents, 1)
 
 
 def _plain(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
