@@ -118,7 +118,7 @@ def _rows(name: str, kpi: Kpi, facts: Facts) -> pd.DataFrame:
 
 
 def _targets(rows: pd.DataFrame, targets: pd.DataFrame, families: pd.DataFrame, start: int) -> pd.DataFrame:
-    """Add the target: of the family and year, else of the family's own table, else of the company, else the usual one."""
+    """Add the target: of the family and year, else of `families`, else of the company, else the usual."""
     year = months.fiscal_year(rows["month"], start)
     out = rows.assign(year=year)
     given = targets[["kpi", "family", "year", "target"]]
@@ -312,7 +312,7 @@ def plan_attainment(facts: Facts) -> pd.DataFrame:
 
 
 def schedule_adherence(facts: Facts) -> pd.DataFrame:
-    """The smaller of actual and plan, family by family, over the plan: making too much of one pays for no other."""
+    """Smaller of actual and plan, family by family, over the plan: making too much of one pays for no other."""
     rows = _supplied(facts)
     return _parts(
         rows, rows[["actual", "approved"]].min(axis=1), "approved", f"approved supply plan, {facts.lag} months ahead"

@@ -5,7 +5,7 @@ import pandas as pd
 from sop_lib import finance, months
 from sop_lib.tables import ALL
 
-__all__ = ["budget_bridges", "fiscal_years", "headline", "plan_money", "previous_bridges", "year_call"]
+__all__ = ["budget_bridges", "fiscal_years", "plan_money", "previous_bridges", "year_call"]
 
 FLOWS = ["quantity", "revenue", "margin"]
 VIEWS = ["actual_to_date", "latest", "low", "high", "budget", "last_year", "previous", "approved"]
