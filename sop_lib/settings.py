@@ -3,10 +3,11 @@
 import difflib
 import os
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from sop_lib import tables
 
@@ -32,10 +33,10 @@ class Company(_Strict):
 class Planning(_Strict):
     """How the company plans."""
 
-    horizon_months: int = Field(24, ge=1, le=60)
-    decision_lag: int = Field(2, ge=1, le=12)
-    service_level: float = Field(0.95, gt=0.5, lt=1)
-    fiscal_year_start: int = Field(1, ge=1, le=12)
+    horizon_months: int = Field(default=24, ge=1, le=60)
+    decision_lag: int = Field(default=2, ge=1, le=12)
+    service_level: float = Field(default=0.95, gt=0.5, lt=1)
+    fiscal_year_start: int = Field(default=1, ge=1, le=12)
     consensus_rule: Literal["statistical"] = "statistical"
     hierarchy: tuple[Literal["family", "product", "region"], ...] = ("product", "region")
     strategies: tuple[Literal["level", "chase", "mixed"], ...] = ("level", "chase", "mixed")
@@ -56,13 +57,23 @@ class Source(_Strict):
     columns: dict[str, str] = {}
     where: str = ""
     sheet: str = ""
-    separator: str = ","
-    decimal: str = "."
+    separator: str = Field(default=",", min_length=1, max_length=1)
+    decimal: Literal[".", ","] = "."
+    thousands: str = Field(default="", max_length=1)
     encoding: str = "utf-8"
     date_format: str = ""
     sql: str = ""
     files: tuple[str, ...] = ()
     database_env: str = ""
+
+    @model_validator(mode="after")
+    def one_place(self) -> "Source":
+        """Refuse a source that names no place to read from, or two."""
+        if bool(self.file) == bool(self.sql):
+            raise ValueError("give either file or sql")
+        if self.sql and bool(self.files) == bool(self.database_env):
+            raise ValueError("sql needs either files or database_env")
+        return self
 
 
 class Settings(_Strict):
@@ -77,15 +88,6 @@ class Settings(_Strict):
     plans_folder: Path = Path("plans")
     reports_folder: Path = Path("reports")
 
-    @field_validator("inputs")
-    @classmethod
-    def known_tables(cls, value: dict[str, Source]) -> dict[str, Source]:
-        known = [t.name for t in tables.tables().values() if t.group == "input"]
-        unknown = [f"'{name}' is no input table{_nearest(name, known)}" for name in value if name not in known]
-        if unknown:
-            raise ValueError("; ".join(unknown))
-        return value
-
     def defaults_used(self) -> dict[str, object]:
         """Return the planning settings that `sop.toml` leaves to their default, by name."""
         return {n: getattr(self.planning, n) for n in Planning.model_fields if n not in self.planning.model_fields_set}
@@ -96,16 +98,36 @@ def _nearest(word: str, known: list[str]) -> str:
     return f"; did you mean '{near[0]}'?" if near else f"; known: {', '.join(sorted(known))}"
 
 
-def _sentence(error: dict, data: dict) -> str:
+def _unknown_names(inputs: object) -> list[str]:
+    """Return a sentence for each table and each column under `inputs` that no definition names."""
+    known = {t.name: t.names for t in tables.tables().values() if t.group == "input"}
+    found = []
+    for name, source in inputs.items() if isinstance(inputs, dict) else ():
+        if name not in known:
+            found.append(f"sop.toml: '{name}' is no input table{_nearest(name, list(known))}")
+            continue
+        columns = source.get("columns") if isinstance(source, dict) else None
+        wrong = [ours for ours in columns if ours not in known[name]] if isinstance(columns, dict) else []
+        found += [f"sop.toml: '{ours}' is no column of '{name}'{_nearest(ours, known[name])}" for ours in wrong]
+    return found
+
+
+def _sentence(error: Mapping) -> str:
     where = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
-        model: type[BaseModel] = Settings
-        for part in error["loc"][:-1]:
-            model = {"company": Company, "planning": Planning, "folders": Folders}.get(part, Source)
-        known = [
-            n for n in model.model_fields if model is not Settings or n in ("company", "planning", "folders", "inputs")
-        ]
+        sections: dict[str, type[BaseModel]] = {
+            "company": Company,
+            "planning": Planning,
+            "folders": Folders,
+            "inputs": Source,
+        }
+        above = error["loc"][:-1]
+        known = list(sections[above[0]].model_fields) if above else list(sections)
         return f"sop.toml: '{where}' is not a setting{_nearest(str(error['loc'][-1]), known)}"
+    if error["type"] == "value_error":
+        return f"sop.toml: [{where}] {error['ctx']['error']}"
+    if error["type"] == "model_type":
+        return f"sop.toml: {where} = {error['input']!r}: write it as a section [{where}] with its keys"
     return f"sop.toml: {where} = {error['input']!r}: {error['msg']}"
 
 
@@ -125,13 +147,18 @@ def load(folder: str | Path | None = None, environment: dict[str, str] | None = 
         for name in ("folder", "inputs_folder", "plans_folder", "reports_folder"):
             if name in data:
                 raise SettingsError(f"sop.toml: '{name}' is not a setting; use [folders]")
+        problems = _unknown_names(data.get("inputs"))
         given = Settings.model_validate(data)
     except FileNotFoundError:
         raise SettingsError(f"{path}: no sop.toml here; a workbook folder has one") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path}: not readable as TOML: {error}") from None
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read: {error.strerror}") from None
     except ValidationError as error:
-        raise SettingsError("\n".join(_sentence(e, data) for e in error.errors())) from None
+        raise SettingsError("\n".join([*(_sentence(e) for e in error.errors()), *problems])) from None
+    if problems:
+        raise SettingsError("\n".join(problems))
     return given.model_copy(update=_folders(given, home, env))
 
 

@@ -15,6 +15,7 @@ __all__ = [
     "Column",
     "Table",
     "TableError",
+    "arranged",
     "as_kind",
     "check",
     "complete",
@@ -78,10 +79,12 @@ class Table:
 
     @property
     def key(self) -> list[str]:
+        """Names of the key columns, in order."""
         return [c.name for c in self.columns if c.role == "key"]
 
     @property
     def names(self) -> list[str]:
+        """Names of all columns, in order."""
         return [c.name for c in self.columns]
 
     def __getitem__(self, name: str) -> Column:
@@ -145,13 +148,14 @@ def convert(name: str, df: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 
     An unreadable cell is blank in the table, so that the other checks can go on.
     """
-    out, problems = {}, []
+    out, problems = {}, [_problem([], "", [], "", "")]
     for c in table(name).columns:
         cells = df[c.name]
-        read = as_kind(cells, c.kind)
-        bad = read.isna() & cells.notna() & (cells.astype("str").str.strip() != "")
-        problems.append(_problem(df.index[bad], c.name, cells[bad], f"not a {c.kind}", WRITE[c.kind]))
-        out[c.name] = read
+        out[c.name] = as_kind(cells, c.kind)
+        lost = cells[out[c.name].isna() & cells.notna()]
+        bad = lost[lost.astype("str").str.strip() != ""]
+        if len(bad):
+            problems.append(_problem(bad.index, c.name, bad, f"not a {c.kind}", WRITE[c.kind]))
     return pd.DataFrame(out, index=df.index), pd.concat(problems, ignore_index=True)
 
 
@@ -276,5 +280,10 @@ def check(name: str, df: pd.DataFrame) -> pd.DataFrame:
     broken = without_read_again(unread, failures(name, typed))
     if len(broken):
         raise TableError(name, broken)
-    typed = typed.astype({c.name: DTYPES[c.kind] for c in table(name).columns})
-    return typed.sort_values(table(name).key, ignore_index=True)
+    return arranged(name, typed)
+
+
+def arranged(name: str, typed: pd.DataFrame) -> pd.DataFrame:
+    """Return a table that was converted and checked with its columns in kind and its rows sorted by key."""
+    kinds = {c.name: DTYPES[c.kind] for c in table(name).columns}
+    return typed[list(kinds)].astype(kinds).sort_values(table(name).key, kind="stable", ignore_index=True)

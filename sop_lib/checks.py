@@ -1,0 +1,259 @@
+"""What the inputs of a cycle say about each other: findings that do not stop the run, counted with their money.
+
+A check reads the tables of a cycle (monthly, nothing after the closing month) and returns rows of `data_issues`.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from sop_lib import months
+from sop_lib.mapping import listed
+
+__all__ = ["CHECKS", "ISSUE", "amount", "demand", "issue", "issues"]
+
+ISSUE = ["rule", "table", "subject", "severity", "rows", "quantity", "money", "finding", "remedy"]
+SHORT_MONTHS = 24
+PARTIAL = 0.7
+TOLERANCE = 0.005
+
+
+def issue(rule: str, table: str, subject: str, finding: str, remedy: str, **found) -> dict:
+    """Return one row of `data_issues`: a warning about 0 rows of unknown quantity and money unless given."""
+    row = {"rule": rule, "table": table, "subject": subject, "severity": "warn", "rows": 0, "quantity": np.nan}
+    return row | {"money": np.nan, "finding": finding, "remedy": remedy} | found
+
+
+def issues(rows: list[dict]) -> pd.DataFrame:
+    """Return rows of `data_issues` without the cycle, in the order warn, info, then by money, largest first."""
+    df = pd.DataFrame(rows, columns=ISSUE)
+    df[["rows", "quantity", "money"]] = df[["rows", "quantity", "money"]].astype("float64")
+    order = df.assign(_severity=df["severity"].eq("info"), _money=-df["money"].abs().fillna(0))
+    order = order.sort_values(["_severity", "_money", "rule", "table", "subject"], kind="stable")
+    return order[ISSUE].reset_index(drop=True)
+
+
+def demand(sales: pd.DataFrame) -> pd.Series:
+    """Return what was wanted per row of sales, in units: ordered where given, else shipped."""
+    return sales["ordered"].fillna(sales["shipped"])
+
+
+def amount(rows: pd.DataFrame, quantity: pd.Series, products: pd.DataFrame) -> float:
+    """Return the money that rows of a table hold: their revenue, else quantity times list price; unknown is NaN."""
+    if "revenue" in rows and rows["revenue"].notna().any():
+        return float(rows["revenue"].sum())
+    if "product" not in rows or products["unit_price"].isna().all():
+        return float("nan")
+    price = rows["product"].map(products.set_index("product")["unit_price"])
+    return float((quantity * price).sum(min_count=1))
+
+
+def _last_year(tables: dict[str, pd.DataFrame], horizon: pd.DatetimeIndex, column: str, members: list) -> dict:
+    """Return how many products or families, and the units and money of their last twelve closed months."""
+    sales = tables["sales"][tables["sales"]["month"] >= horizon[0] - pd.DateOffset(months=12)]
+    family = sales["product"].map(tables["products"].set_index("product")["family"])
+    part = sales[sales.assign(family=family)[column].isin(members)]
+    units = demand(part)
+    return {"rows": len(members), "quantity": units.sum(), "money": amount(part, units, tables["products"])}
+
+
+def gap_in_months(tables: dict[str, pd.DataFrame], horizon: pd.DatetimeIndex) -> list[dict]:
+    """Find closed months in which no product has a row."""
+    first = tables["sales"]["month"].min()
+    closed = pd.date_range(first, horizon[0], freq="MS", inclusive="left")
+    gone = closed.difference(tables["sales"]["month"].unique())
+    names = listed(months.month_name(m) for m in gone)
+    text = f"No product has a row in {names}: such a month is missing, not zero, and is filled by rule."
+    remedy = "send these months, or confirm that nothing was sold"
+    return [issue("gap_in_months", "sales", names, text, remedy, rows=len(gone))] if len(gone) else []
+
+
+def history_too_short(tables: dict[str, pd.DataFrame], horizon: pd.DatetimeIndex) -> list[dict]:
+    """Find a company with less than two years of sales."""
+    sales = tables["sales"]
+    age = int(months.lag(sales["month"].min(), horizon[0])) - 1
+    text = f"Sales go back {age} months; a season is learnt from {SHORT_MONTHS} or more."
+    units = demand(sales)
+    found = {"rows": age, "quantity": units.sum(), "money": amount(sales, units, tables["products"])}
+    remedy = "load older sales if there are any"
+    return [issue("history_too_short", "sales", "all products", text, remedy, **found)] if age < SHORT_MONTHS else []
+
+
+def product_never_sold(tables: dict[str, pd.DataFrame], horizon: pd.DatetimeIndex) -> list[dict]:
+    """Find products without a row in sales before the cycle and without a launch."""
+    unsold = set(tables["products"]["product"]) - set(tables["sales"]["product"]) - set(tables["launches"]["product"])
+    text = f"Never sold before this cycle and not in launches: {listed(unsold)}. They get no forecast."
+    found = {"severity": "info", "rows": len(unsold), "quantity": 0.0, "money": 0.0}
+    remedy = "name their launch, or take them out of products"
+    return [issue("product_never_sold", "products", listed(unsold), text, remedy, **found)] if unsold else []
+
+
+def one_series_only(tables: dict[str, pd.DataFrame], horizon: pd.DatetimeIndex) -> list[dict]:
+    """Find a company that sells one product in one region."""
+    series = tables["sales"][["product", "region"]].drop_duplicates()
+    text = "One product in one region: there is nothing to add up or to share out."
+    found = {"severity": "info", "rows": 1}
+    return [issue("one_series_only", "sales", "all products", text, "none needed", **found)] if len(series) == 1 else []
+
+
+def partial_last_month(tables: dict[str, pd.DataFrame], horizon: pd.DatetimeIndex) -> list[dict]:
+    """Find a last month far below what to expect: the same month last year times the recent growth.
+
+    Without last year, the median of the six months before is expected.
+    """
+    sales = tables["sales"].assign(quantity=demand(tables["sales"]))
+    by_month = sales.groupby("month").agg(total=("quantity", "sum"), sellers=("product", "nunique"))
+    month, last, recent = by_month.index[-1], by_month.iloc[-1], by_month.iloc[-7:-1].median()
+    year_ago = by_month.shift(freq=pd.DateOffset(years=1))["total"].reindex(by_month.index)
+    growth = (by_month["total"] / year_ago).iloc[-7:-1].median()
+    expected = year_ago.iloc[-1] * growth
+    expected = recent["total"] if np.isnan(expected) else expected
+    text = (
+        f"{month:%Y-%m} holds {last['total']:,.0f} units of {last['sellers']:.0f} products; expected about "
+        f"{expected:,.0f} units, and {recent['sellers']:.0f} products sold in a usual month."
+    )
+    found = {"rows": 1, "quantity": last["total"] - expected}
+    remedy = "load the whole month, or plan the cycle before"
+    low = len(by_month) > 3 and last["total"] < PARTIAL * expected
+    return [issue("partial_last_month", "sales", f"{month:%Y-%m}", text, remedy, **found)] if low else []
+
+
+def price_missing(tables: dict[str, pd.DataFrame], horizon: pd.DatetimeIndex) -> list[dict]:
+    """Find sold products for which no table gives a price."""
+    sold = tables["sales"].groupby("product")["revenue"].sum(min_count=1)
+    priced = set(tables["products"].dropna(subset="unit_price")["product"]) | set(tables["prices"]["product"])
+    bare = sorted(set(sold.index[sold.isna()]) - priced)
+    text = f"Neither revenue nor a price is known of {listed(bare)}: they count in units only."
+    found = _last_year(tables, horizon, "product", bare)
+    return (
+        [issue("price_missing", "products", listed(bare), text, "give unit_price or revenue", **found)] if bare else []
+    )
+
+
+def family_left_out(tables: dict[str, pd.DataFrame], horizon: pd.DatetimeIndex) -> list[dict]:
+    """Find families that a table about families does not name."""
+    found, families = [], set(tables["products"]["family"])
+    for name, effect in FAMILY_TABLES.items():
+        out = sorted(families - set(tables[name]["family"])) if len(tables[name]) else []
+        text = f"Not in {name}: {listed(out)}; {effect}."
+        touched = _last_year(tables, horizon, "family", out)
+        found += [issue("family_left_out", name, listed(out), text, f"add them to {name}", **touched)] if out else []
+    return found
+
+
+def capacity_missing(tables: dict[str, pd.DataFrame], horizon: pd.DatetimeIndex) -> list[dict]:
+    """Find resources without capacity in months of the plan, or used by products and given no capacity at all."""
+    resources, found, remedy = tables["resources"], [], "give capacity for every month of the plan"
+    known = resources[resources["month"].isin(horizon)].groupby(["plant", "resource"])["month"].nunique()
+    wanted = pd.concat([resources, tables["bill_of_resources"]])[["plant", "resource"]].drop_duplicates()
+    for plant, resource in wanted.sort_values(["plant", "resource"]).itertuples(index=False) if len(resources) else ():
+        short = len(horizon) - int(known.get((plant, resource), 0))
+        text = f"{resource} in {plant} has no capacity in {short} of {len(horizon)} months and sets no limit there."
+        subject = f"{plant} · {resource}"
+        found += [issue("capacity_missing", "resources", subject, text, remedy, rows=short)] if short else []
+    return found
+
+
+def material_without_supply(tables: dict[str, pd.DataFrame], horizon: pd.DatetimeIndex) -> list[dict]:
+    """Find materials that products need, with nothing in stock, on order or to be had."""
+    stock = tables["materials"].set_index("material")
+    needed = sorted(set(tables["bill_of_materials"]["material"]) - set(tables["material_receipts"]["material"]))
+    dry = [m for m in needed if stock.loc[m, "on_hand"] == 0 and stock.loc[m, "supply_max"] == 0]
+    text = f"Nobody supplies {listed(dry)}: what needs it cannot be made."
+    remedy = "give supply_max, or what is on order"
+    return [issue("material_without_supply", "materials", listed(dry), text, remedy, rows=len(dry))] if dry else []
+
+
+def plant_left_out(tables: dict[str, pd.DataFrame], horizon: pd.DatetimeIndex) -> list[dict]:
+    """Find plants that make something and have no people."""
+    plants = set(tables["plants"]["plant"])
+    out = sorted(set(tables["supply_costs"]["plant"]) - plants) if plants else []
+    text = f"Not in plants, though they make products: {listed(out)}; no people plan for them."
+    return [issue("plant_left_out", "plants", listed(out), text, "add them to plants", rows=len(out))] if out else []
+
+
+def stock_missing(tables: dict[str, pd.DataFrame], horizon: pd.DatetimeIndex) -> list[dict]:
+    """Find products sold in the last twelve months whose stock at the last close is not known."""
+    inventory, closed = tables["inventory"], horizon[0] - pd.offsets.MonthBegin(1)
+    sales = tables["sales"]
+    sold = sales[(sales["month"] >= horizon[0] - pd.DateOffset(months=12)) & (demand(sales) > 0)]["product"]
+    out = sorted(set(sold) - set(inventory[inventory["month"] == closed]["product"])) if len(inventory) else []
+    text = f"No stock row in {closed:%Y-%m}, though sold in the last twelve months: {listed(out)}."
+    found = _last_year(tables, horizon, "product", out)
+    remedy = "send the stock of the last close; until then the opening stock is unknown"
+    return [issue("stock_missing", "inventory", f"{closed:%Y-%m}", text, remedy, **found)] if out else []
+
+
+def budget_missing(tables: dict[str, pd.DataFrame], horizon: pd.DatetimeIndex) -> list[dict]:
+    """Find months of the next twelve for which the budget has no row."""
+    budget, year = tables["budget"], horizon[:12]
+    gone = year.difference(budget["month"].unique()) if len(budget) else year[:0]
+    names = listed(months.month_name(m) for m in gone)
+    text = f"The budget has no row in {names}: no gap to budget there."
+    found = {"severity": "info", "rows": len(gone)}
+    return [issue("budget_missing", "budget", names, text, "add these months", **found)] if len(gone) else []
+
+
+def control_total(tables: dict[str, pd.DataFrame], horizon: pd.DatetimeIndex) -> list[dict]:
+    """Find measures whose monthly sum in sales differs from what another system states."""
+    return _differences("control_total", "control_totals", tables["control_totals"], tables["sales"])
+
+
+def ledger_differs(tables: dict[str, pd.DataFrame], horizon: pd.DatetimeIndex) -> list[dict]:
+    """Find revenue and cost of sales that differ from the ledger's."""
+    lines = tables["finance"].assign(measure=tables["finance"]["line"].str.lower(), source="the ledger")
+    return _differences("ledger_differs", "finance", lines.rename(columns={"actual": "value"}), tables["sales"])
+
+
+def _differences(rule: str, table: str, stated: pd.DataFrame, sales: pd.DataFrame) -> list[dict]:
+    """Compare stated totals with the sums of sales, months that both hold; one issue per source and measure."""
+    measures = ["ordered", "shipped", "revenue", "cost"]
+    sums = sales.groupby("month")[measures].sum(min_count=1).reset_index()
+    ours = sums.melt("month", var_name="measure", value_name="ours").dropna()
+    columns = ["month", "measure", "source", "value"]
+    both = stated[columns].merge(ours, on=["month", "measure"], how="inner", validate="many_to_one")
+    both["delta"] = both["ours"] - both["value"]
+    off = both[both["delta"].abs() > TOLERANCE * both["value"].abs()]
+    return [_difference(rule, table, str(s), str(m), rows) for (s, m), rows in off.groupby(["source", "measure"])]
+
+
+def _difference(rule: str, table: str, source: str, measure: str, rows: pd.DataFrame) -> dict:
+    worst, total = rows.loc[rows["delta"].abs().idxmax()], rows["delta"].sum()
+    text = (
+        f"{measure} of sales differs from {source}: {worst['ours']:,.0f} against {worst['value']:,.0f} in "
+        f"{worst['month']:%Y-%m} (delta {worst['delta']:+,.0f}). Months more than {TOLERANCE:.1%} apart: {len(rows)}. The plan uses sales."
+    )
+    found = {"rows": len(rows), "money" if measure in ("revenue", "cost") else "quantity": total}
+    return issue(rule, table, f"{measure} · {source}", text, "agree on one number with its owner", **found)
+
+
+def unusual_horizon(tables: dict[str, pd.DataFrame], horizon: pd.DatetimeIndex) -> list[dict]:
+    """Find a planning horizon outside 18 to 36 months."""
+    text = f"The plan looks {len(horizon)} months ahead; 18 to 36 are usual."
+    row = issue("unusual_horizon", "sop.toml", "horizon_months", text, "set horizon_months in [planning]")
+    return [] if 18 <= len(horizon) <= 36 else [row]
+
+
+FAMILY_TABLES = {
+    "families": "default targets are used",
+    "supply_costs": "no route and no limit, so no optimal plan for them",
+    "budget": "no gap to budget for them",
+}
+CHECKS: dict[str, Callable[[dict[str, pd.DataFrame], pd.DatetimeIndex], list[dict]]] = {
+    "gap_in_months": gap_in_months,
+    "partial_last_month": partial_last_month,
+    "control_total": control_total,
+    "ledger_differs": ledger_differs,
+    "history_too_short": history_too_short,
+    "product_never_sold": product_never_sold,
+    "one_series_only": one_series_only,
+    "price_missing": price_missing,
+    "family_left_out": family_left_out,
+    "capacity_missing": capacity_missing,
+    "material_without_supply": material_without_supply,
+    "plant_left_out": plant_left_out,
+    "stock_missing": stock_missing,
+    "budget_missing": budget_missing,
+    "unusual_horizon": unusual_horizon,
+}

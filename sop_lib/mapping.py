@@ -1,0 +1,200 @@
+"""One source's text cells as one typed input table, with every problem of its columns, cells, keys and names."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from sop_lib import sources, tables
+from sop_lib.settings import Source
+from sop_lib.sources import PROBLEM, Raw, SourceError, nearest, problem
+from sop_lib.tables import ALL
+
+__all__ = ["Found", "listed", "read_table", "unknown_members"]
+
+FORMATS = {r"\d{1,2}\.\d{1,2}\.\d{4}": "%d.%m.%Y", r"\d{1,2}/\d{1,2}/\d{4}": "%d/%m/%Y", r"\d{8}": "%Y%m%d"}
+FORMATS |= {r"\d{6}": "%Y%m", r"\d{1,2}[/.]\d{4}": "%m/%Y"}
+
+
+@dataclass(frozen=True)
+class Found:
+    """One input table at the grain of its source: `month` may be any day; `columns` are ours → theirs."""
+
+    name: str
+    raw: Raw
+    columns: dict[str, str]
+    frame: pd.DataFrame
+
+    def problems(self, at: pd.Series, column: str, rule: str, remedy: str | pd.Series) -> list[dict]:
+        """Return a problem for each row that `at` marks, as the source names file, row and column."""
+        hit = pd.DataFrame({"row": at.index[at], "column": column, "value": self.frame.loc[at, column].to_numpy()})
+        remedies = remedy[at].to_numpy() if isinstance(remedy, pd.Series) else remedy
+        return _located(self.name, self.raw, self.columns, hit.assign(rule=rule, remedy=remedies))
+
+
+def listed(names, most: int = 5) -> str:
+    """Return names as a phrase, the first few of them.
+
+    >>> listed(["c", "a", "b"], most=2)
+    'a, b and 1 more'
+    """
+    words = sorted(str(n) for n in names)
+    return ", ".join(words[:most]) + (f" and {len(words) - most} more" if len(words) > most else "")
+
+
+def read_table(
+    name: str, source: Source, folder: Path, products: pd.DataFrame | None
+) -> tuple[Found | None, list[dict]]:
+    """Return an input table typed as far as it can be read, and its problems; none when columns are missing.
+
+    A family left blank is the product's. Raises SourceError when the source itself cannot be read.
+    """
+    raw = sources.read(name, source, folder)
+    columns, problems = _columns(name, source, raw)
+    if not problems and raw.cells.empty and tables.table(name).required:
+        rule = "where leaves no row" if raw.left_out else "no row below the header"
+        problems = [problem(raw.file, rule, "give at least one row", row=1)]
+    if problems:
+        return None, problems
+    plain = pd.DataFrame({ours: raw.cells[theirs] for ours, theirs in columns.items()}, index=raw.cells.index)
+    plain = tables.complete(name, _readable(name, plain, source, raw.decimal))
+    typed, unread = tables.convert(name, plain)
+    if "month" in tables.table(name).key:
+        typed["month"] = tables.as_kind(plain["month"], "date")
+    table = Found(name, raw, columns, _with_family(name, typed, products))
+    broken = tables.without_read_again(unread, tables.failures(name, table.frame))
+    return table, _located(name, raw, columns, _advised(name, broken, source)) + _row_problems(table, products)
+
+
+def _columns(name: str, source: Source, raw: Raw) -> tuple[dict[str, str], list[dict]]:
+    """Return our columns that the source holds, ours → theirs, and a problem for each that it should hold."""
+    there, columns, problems = list(raw.cells.columns), {}, []
+    for c in tables.table(name).columns:
+        theirs = source.columns.get(c.name, "" if c.name in source.columns.values() else c.name)
+        if theirs in there:
+            columns[c.name] = theirs
+        elif (c.name in source.columns and theirs) or not c.optional:
+            hint = nearest(theirs or c.name, there) or f"columns there: {listed(there, most=20)}"
+            remedy = f"name the column for {c.name} under columns in [inputs.{name}]; {hint}"
+            problems.append(problem(raw.file, "column missing", remedy, row=1, column=theirs or c.name))
+    if name == "sales" and not {"ordered", "shipped"} & set(columns):
+        remedy = f"name one of them under columns in [inputs.sales]; columns there: {listed(there, most=20)}"
+        problems.append(problem(raw.file, "neither ordered nor shipped", remedy, row=1, column="ordered"))
+    return columns, problems
+
+
+def _readable(name: str, plain: pd.DataFrame, source: Source, decimal: str) -> pd.DataFrame:
+    """Return the cells with dates as YYYY-MM-DD and numbers with a point, as far as the source's format tells."""
+    out = plain.copy()
+    for ours in plain:
+        kind = tables.table(name)[ours].kind
+        if kind in ("number", "whole") and (decimal != "." or source.thousands):
+            out[ours] = _dotted(plain[ours], decimal, source.thousands)
+        if kind in ("month", "date") and source.date_format:
+            out[ours] = _dated(name, plain[ours], source.date_format)
+    return out
+
+
+def _dotted(cells: pd.Series, decimal: str, thousands: str) -> pd.Series:
+    """Return numbers with a point; a thousands mark counts only where it parts groups of three."""
+    text = cells.astype("object").str.strip()
+    if thousands:
+        grouped = rf"-?\d{{1,3}}(?:\{thousands}\d{{3}})+(?:\{decimal}\d+)?"
+        plain = text.str.replace(thousands, "", regex=False)
+        text = text.mask(text.str.fullmatch(grouped, na=False), plain)
+    if decimal == ".":
+        return text
+    return text.str.replace(".", "·", regex=False).str.replace(decimal, ".", regex=False)
+
+
+def _dated(name: str, cells: pd.Series, date_format: str) -> pd.Series:
+    try:
+        read = pd.to_datetime(cells.str.strip(), format=date_format, errors="coerce")
+    except ValueError as error:
+        rule, remedy = f"date_format {date_format!r}: {error}", f"correct date_format in [inputs.{name}]"
+        raise SourceError([problem("sop.toml", rule, remedy)]) from None
+    return read.dt.strftime("%Y-%m-%d").where(read.notna(), cells)
+
+
+def _by_product_or_family(name: str) -> bool:
+    columns = tables.table(name)
+    return all(c in columns.names and columns[c].optional for c in ("product", "family"))
+
+
+def _own_family(df: pd.DataFrame, products: pd.DataFrame) -> pd.Series:
+    return df["product"].map(products.drop_duplicates("product").set_index("product")["family"])
+
+
+def _with_family(name: str, typed: pd.DataFrame, products: pd.DataFrame | None) -> pd.DataFrame:
+    if not _by_product_or_family(name) or products is None:
+        return typed
+    own = _own_family(typed, products)
+    return typed.assign(family=typed["family"].where(typed["family"].ne(ALL) | own.isna(), own))
+
+
+def _row_problems(table: Found, products: pd.DataFrame | None) -> list[dict]:
+    """Return what is wrong with a row as a whole, beyond each cell's own rule."""
+    df, found = table.frame, []
+    if table.name == "sales":
+        given = [c for c in ("ordered", "shipped") if c in table.columns]
+        blank = table.raw.cells[[table.columns[c] for c in given]].isna().all(axis=1)
+        found += table.problems(blank, given[0], "neither ordered nor shipped", "give one of them, 0 for nothing")
+    if table.name == "products":
+        twice = df.groupby("product")["family"].transform("nunique") > 1
+        found += table.problems(twice, "family", "product in two families", "keep the product in one family")
+        for c in ("product", "family"):
+            found += table.problems(df[c].eq(ALL), c, f"{ALL} is no name", "it stands for all of them; choose another")
+    if _by_product_or_family(table.name):
+        nobody = df["product"].eq(ALL) & df["family"].eq(ALL)
+        found += table.problems(nobody, "product", "neither product nor family", "give one of them")
+    if _by_product_or_family(table.name) and products is not None:
+        own = _own_family(df, products)
+        remedy = "take " + own.astype(str) + ", or leave the family blank"
+        found += table.problems(own.notna() & own.ne(df["family"]), "family", "not the product's family", remedy)
+    return found
+
+
+def _advised(name: str, broken: pd.DataFrame, source: Source) -> pd.DataFrame:
+    """Return the problems with a remedy that names the setting when the value looks written another way."""
+    if broken.empty:
+        return broken
+    out, place, value = broken.copy(), f"in [inputs.{name}]", broken["value"].astype("str")
+    other = "," if source.decimal == "." else "."
+    numbers = out["rule"].isin(["not a number", "not a whole"])
+    swapped = value.str.fullmatch(r"-?[\d. ']*,\d+" if other == "," else r"-?[\d· ']*·\d+")
+    out.loc[numbers, "remedy"] = "write a number, without unit or thousands mark"
+    out.loc[numbers & swapped, "remedy"] = f'if {other} is the decimal mark, set decimal = "{other}" {place}'
+    dates = out["rule"].isin(["not a month", "not a date"])
+    for pattern, form in FORMATS.items():
+        out.loc[dates & value.str.fullmatch(pattern), "remedy"] = f'set date_format = "{form}", or what fits, {place}'
+    return out
+
+
+def _located(name: str, raw: Raw, columns: dict[str, str], hit: pd.DataFrame) -> list[dict]:
+    """Return problems at positions of a table as problems at the rows and columns of its source."""
+    keys = {c: " + ".join(columns[p] for p in c.split("+") if p in columns) for c in hit["column"] if "+" in c}
+    theirs = hit["column"].map(lambda c: keys.get(c) or columns.get(c, c))
+    cells = zip(hit["row"], theirs, hit["value"], strict=True)
+    found = [raw.cells.at[at, c] if c in raw.cells else value for at, c, value in cells]
+    if raw.rows is None:
+        key = raw.cells[[columns[k] for k in tables.table(name).key if k in columns]]
+        rows = [" · ".join(str(v) for v in key.loc[at]) for at in hit["row"]]
+    else:
+        rows = hit["row"].map(raw.rows)
+    return hit.assign(file=raw.file, row=rows, column=theirs, value=found)[PROBLEM].astype("object").to_dict("records")
+
+
+def unknown_members(table: Found, found: dict[str, Found]) -> list[dict]:
+    """Return a problem for each cell that names a product, family, region or material nobody declares."""
+    problems = []
+    for c in tables.table(table.name).columns:
+        target, _, column = (c.refers_to or ("sales.region" if c.name == "region" else "")).partition(".")
+        if target not in found or (table.name, c.name) == (target, column):
+            continue
+        known = found[target].frame[column].dropna().unique().tolist()
+        cells, there = table.frame[c.name], f"{target} has {listed(known)}"
+        at = cells.notna() & cells.ne(ALL) & ~cells.isin(known)
+        hints = {v: nearest(v, known) or there for v in cells[at].unique()[:200]}
+        remedy = f"add it to {target} or correct it; " + cells.map(hints).fillna(there).astype("object")
+        problems += table.problems(at, c.name, f"unknown {column}", remedy)
+    return problems
