@@ -1,0 +1,96 @@
+"""Scores of forecasts: sums of numerators over sums of denominators, never means of percentages.
+
+Error is forecast minus actual; positive = over-forecast. Sources: Hyndman and Koehler (2006) for
+MASE, the M5 competition for RMSSE, Gneiting and Raftery (2007) for the pinball loss.
+"""
+
+import numpy as np
+import pandas as pd
+
+__all__ = ["METRICS", "QUANTILES", "accuracy", "range_accuracy", "scores"]
+
+SERIES = ["level", "series", "family", "product", "region"]
+QUANTILES = {"p025": 0.025, "p10": 0.10, "p50": 0.50, "p90": 0.90, "p975": 0.975}
+FIRES_FROM = 8
+
+
+def scores(errors: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """Return every metric of METRICS per `by` from `forecast`, `actual`, `scale` and `scale_sq`; `n` counts forecasts.
+
+    `scale` is the mean absolute, `scale_sq` the mean squared error of the seasonal naive in the months known
+    before the first origin. A metric without a denominator is blank.
+
+    >>> errors = pd.DataFrame({"model": "m", "forecast": [12.0, 9.0], "actual": [10.0, 10.0], "scale": 3.0, "scale_sq": 10.0})
+    >>> scores(errors, ["model"])[["wape", "bias", "mase", "rmsse"]].round(3).values.tolist()
+    [[0.15, 0.05, 0.5, 0.5]]
+    """
+    error = errors["forecast"] - errors["actual"]
+    parts = errors[[*by, "actual", "scale", "scale_sq"]].assign(
+        n=1, error=error, absolute=error.abs(), squared=error**2, volume=errors["actual"].abs()
+    )
+    sums = parts.groupby(by, as_index=False, observed=True).sum()
+    sums = sums.replace({c: {0.0: np.nan} for c in ("actual", "scale", "scale_sq", "volume")})
+    return sums[by].assign(n=sums["n"], **{name: metric(sums) for name, metric in METRICS.items()})
+
+
+def _tracking_signal(sums: pd.DataFrame) -> pd.Series:
+    """Sum of errors over their mean absolute: it can pass ±4 only with more than 4 forecasts, so 8 are asked for."""
+    mean = sums["absolute"] / sums["n"]
+    return (sums["error"] / mean.where(mean > 0)).where(sums["n"] >= FIRES_FROM)
+
+
+def accuracy(backtest: pd.DataFrame) -> pd.DataFrame:
+    """Return value and n per level, series, model, lag and metric; lag 0 is all lags together.
+
+    The series `ALL` of a level holds all its series, each error counted at that level. The tracking signal
+    stands at single lags only, where each month is counted once.
+    """
+    pooled = backtest[backtest["level"] != "total"].assign(series="ALL", family="ALL", product="ALL", region="ALL")
+    rows = pd.concat([backtest, pooled], ignore_index=True)
+    by = [*SERIES, "model", "lag"]
+    each = scores(rows, by)
+    whole = scores(rows.assign(lag=0), by).assign(tracking_signal=np.nan)
+    return _long(pd.concat([whole, each], ignore_index=True), by, list(METRICS))
+
+
+def range_accuracy(ranges: pd.DataFrame, model: str) -> pd.DataFrame:
+    """Return coverage of the 80 and 95 % ranges (0-1) and the mean pinball loss (units) in the shape of `accuracy`.
+
+    `ranges` holds the quantiles of QUANTILES beside `actual`, per series, origin and lag.
+    """
+    rows = ranges.assign(
+        n=1,
+        coverage80=ranges["actual"].between(ranges["p10"], ranges["p90"]).astype(float),
+        coverage95=ranges["actual"].between(ranges["p025"], ranges["p975"]).astype(float),
+        pinball=sum(pinball(ranges[q], ranges["actual"], share) for q, share in QUANTILES.items()) / len(QUANTILES),
+    )
+    pooled = rows[rows["level"] != "total"].assign(series="ALL", family="ALL", product="ALL", region="ALL")
+    rows = pd.concat([rows, pooled], ignore_index=True).assign(model=model)
+    by, metrics = [*SERIES, "model", "lag"], ["coverage80", "coverage95", "pinball"]
+    both = pd.concat([rows.assign(lag=0), rows], ignore_index=True)
+    sums = both.groupby(by, as_index=False, observed=True)[["n", *metrics]].sum()
+    sums[metrics] = sums[metrics].div(sums["n"], axis=0)
+    return _long(sums, by, metrics)
+
+
+def pinball(quantile: pd.Series, actual: pd.Series, share: float) -> pd.Series:
+    """Return the pinball loss of one quantile.
+
+    >>> pinball(pd.Series([10.0, 10.0]), pd.Series([20.0, 5.0]), 0.9).round(6).tolist()
+    [9.0, 0.5]
+    """
+    return np.maximum(share * (actual - quantile), (share - 1) * (actual - quantile))
+
+
+def _long(wide: pd.DataFrame, by: list[str], metrics: list[str]) -> pd.DataFrame:
+    long = wide.melt([*by, "n"], metrics, var_name="metric", value_name="value")
+    return long.dropna(subset="value").sort_values([*by, "metric"], ignore_index=True)
+
+
+METRICS = {
+    "wape": lambda s: s["absolute"] / s["volume"],
+    "bias": lambda s: s["error"] / s["actual"],
+    "mase": lambda s: s["absolute"] / s["scale"],
+    "rmsse": lambda s: np.sqrt(s["squared"] / s["scale_sq"]),
+    "tracking_signal": _tracking_signal,
+}
