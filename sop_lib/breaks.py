@@ -99,7 +99,7 @@ def product_recode(panel: pd.DataFrame, tables: Tables) -> pd.DataFrame:
         if min(ended.sum(), begun.sum()) >= 3 and score >= 0.05:
             held = {"quantity": units[before][:, ended].sum(), "money": wide[before][:, ended].sum()}
             found.append(held | {"at": at, "score": score, "share": share, "ended": ended.sum(), "begun": begun.sum()})
-    return issues([_recode_row(r, index[r["at"]], panel) for r in _peaks(found)], "product recode", "sales")
+    return issues([_recode_row(r, index[r["at"]], panel) for r in _peaks(found)], "product_recode", "sales")
 
 
 def _share(weights: np.ndarray, who: np.ndarray) -> float:
@@ -154,13 +154,13 @@ def margin_out_of_line(panel: pd.DataFrame, tables: Tables) -> pd.DataFrame:
     total is out of line, or such cost is a thousandth of a year's.
     """
     if panel[["revenue", "cost"]].isna().all().any():
-        return issues([], "margin out of line", "sales")
+        return issues([], "margin_out_of_line", "sales")
     cells = _ratio_table(panel, "revenue", "cost")
     cells["money"] = (cells["revenue"] / cells["normal"] - cells["cost"]).abs()
     off = cells[(cells["z"].abs() >= 6) & (cells["off"].abs() >= np.where(cells["product"].eq("ALL"), 0.02, 0.05))]
     floor = 0.001 * 12 * panel["cost"].sum() / panel["month"].nunique()
     words = "Revenue over cost", "have cost and revenue of that month corrected; until then its margin is no evidence"
-    return issues(_off_rows(off, floor, panel, *words), "margin out of line", "sales")
+    return issues(_off_rows(off, floor, panel, *words), "margin_out_of_line", "sales")
 
 
 def price_out_of_line(panel: pd.DataFrame, tables: Tables) -> pd.DataFrame:
@@ -171,14 +171,14 @@ def price_out_of_line(panel: pd.DataFrame, tables: Tables) -> pd.DataFrame:
     total is out of line, or such revenue is a thousandth of a year's.
     """
     if panel[["revenue", "shipped"]].isna().all().any():
-        return issues([], "price out of line", "sales")
+        return issues([], "price_out_of_line", "sales")
     cells = _ratio_table(panel, "revenue", "shipped").assign(money=lambda c: c["revenue"])
     single = (cells["z"].abs() >= 8) & ~cells["off"].between(-1 / 3, 0.5)
     total = (cells["z"].abs() >= 6) & (cells["off"].abs() >= 0.1)
     off = cells[np.where(cells["product"].eq("ALL"), total, single)]
     floor = 0.001 * 12 * panel["revenue"].sum() / panel["month"].nunique()
     words = "Revenue per unit", "check units and quantities of that month"
-    return issues(_off_rows(off, floor, panel, *words), "price out of line", "sales")
+    return issues(_off_rows(off, floor, panel, *words), "price_out_of_line", "sales")
 
 
 def _off_rows(cells: pd.DataFrame, floor: float, panel: pd.DataFrame, what: str, remedy: str) -> list[dict]:
@@ -207,8 +207,8 @@ def level_step(panel: pd.DataFrame, tables: Tables) -> pd.DataFrame:
     Over the last 48 months, log demand per working day is fitted by month of year, trend and a step. A step is
     believed when its t-value, lowered for autocorrelation, is 4.5 or more, it is 5 % or more (product: 15 %), half
     of it comes within three months, at least six months follow, and no bent trend fits as well: the step leaves
-    less than 0.9 of the bend's squares, 0.75 once a year follows. A product is left out when its family
-    shows the same step. Money and quantity: what the step adds or takes since.
+    less than 0.9 of the bend's squares, 0.75 once a year follows. A product that only follows
+    its family is left out. Money and quantity: what the step adds or takes since.
     """
     recent = panel[panel["month"] > panel["month"].max() - pd.DateOffset(months=STEP_MONTHS)]
     levels = {"total": recent.assign(total="ALL"), "family": recent, "product": recent}
@@ -219,12 +219,12 @@ def level_step(panel: pd.DataFrame, tables: Tables) -> pd.DataFrame:
     joined = pd.concat(wide, axis=1)
     full = joined.loc[:, (joined > 0).all()]
     if len(full) < STEP_MONTHS or full.shape[1] == 0:
-        return issues([], "level step", "sales")
+        return issues([], "level_step", "sales")
     steps = _steps(full, months.working_days(full.index, tables.get("calendar")).to_numpy())
     limit = np.where(steps["month"] > full.index[-12], 0.9, 0.75)
     big = steps["step"].abs() >= np.where(steps["level"].eq("product"), 0.15, 0.05)
     steps = steps[big & (steps["sure"] >= STEP_SURE) & (steps["local"] >= 0.5) & (steps["to_bend"] < limit)]
-    return issues([_step_row(s, panel) for s in _without_repeats(steps, panel).itertuples()], "level step", "sales")
+    return issues([_step_row(s, panel) for s in _without_repeats(steps, panel).itertuples()], "level_step", "sales")
 
 
 def _fit(terms: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
@@ -271,13 +271,13 @@ def _steps(wide: pd.DataFrame, days: np.ndarray) -> pd.DataFrame:
 
 
 def _without_repeats(steps: pd.DataFrame, panel: pd.DataFrame) -> pd.DataFrame:
-    """Return the steps without the products whose family stepped the same way within two months."""
+    """Return the steps without the products that only follow their family: same way, two months, no larger by half."""
     family = panel.drop_duplicates("product").set_index("product")["family"]
     known = steps[steps["level"].eq("family")].set_index("series")
     own = steps["series"].map(family).where(steps["level"].eq("product"))
     apart = (steps["month"] - own.map(known["month"])).abs() > pd.Timedelta(days=62)
-    other_way = np.sign(steps["step"]) != np.sign(own.map(known["step"]))
-    return steps[~own.isin(known.index) | apart | other_way]
+    times = steps["step"] / own.map(known["step"])
+    return steps[~own.isin(known.index) | apart | ~times.between(0, 1.5)]
 
 
 def _step_row(s, panel: pd.DataFrame) -> dict:

@@ -166,29 +166,29 @@ def resource_bars(load: pd.DataFrame, unit: str) -> Figure:
 
 
 def family_rows(rows: pd.DataFrame, cycle: pd.Timestamp, unit: str) -> Figure:
-    """Return a family's sales, production and closing stock or backlog by month."""
-    figure, ax = canvas(8.4, 2.5)
+    """Return a family's demand, sales, production and closing stock or backlog by month, as far as it has them."""
+    figure, ax = canvas(8.4, 2.6)
     labels = []
-    for name, colour in (("inventory", "#c9d2dc"), ("backlog", "#e5c6c3")):
+    for name, colour, text in (("inventory", "#c9d2dc", "stock"), ("backlog", "#e5c6c3", "backlog")):
         if name in rows:
-            ax.bar(rows.month, rows[name], color=colour, width=22)
-            labels.append((float(rows[name].iloc[-1]), "stock" if name == "inventory" else name, MUTED))
-    for name, colour, draw in (("sales", PLAN, ax.plot), ("production", INK, ax.step)):
+            ax.bar(rows["month"], rows[name], color=colour, width=22)
+            labels.append((float(rows[name].iloc[-1]), text, MUTED))
+    lines = (
+        ("demand", SHORT, {"linestyle": ":"}),
+        ("production", INK, {"drawstyle": "steps-mid"}),
+        ("sales", PLAN, {}),
+    )
+    for name, colour, how in lines:
         if name in rows:
-            draw(
-                rows.month,
-                rows[name],
-                color=colour,
-                linewidth=1.8,
-                **({"where": "mid"} if name == "production" else {}),
-            )
-            labels.append((float(rows[name].iloc[-1]), name, colour))
+            ax.plot(rows["month"], rows[name], color=colour, linewidth=1.8, **how)
+            known = rows[name].dropna()
+            labels += [(float(known.iloc[-1]), name, colour)] if len(known) else []
     ax.margins(x=0.01)
     ax.set_ylim(bottom=0)
     closed_line(ax, cycle)
     scaled(ax, f"{unit} a month")
     end_labels(ax, labels)
-    month_ticks(ax, pd.DatetimeIndex(rows.month), every=3)
+    month_ticks(ax, pd.DatetimeIndex(rows["month"]), every=3)
     return figure
 
 

@@ -28,7 +28,7 @@ def nameless_bucket(panel: pd.DataFrame, tables: Tables) -> pd.DataFrame:
             if column == "family" and set(part["product"]) <= {r["name"] for r in rows}:
                 continue
             rows.append(_nameless_row(column, str(name), part) | {"name": name})
-    return issues(rows, "name not known", "sales")
+    return issues(rows, "name_not_known", "sales")
 
 
 def _nameless_row(column: str, name: str, part: pd.DataFrame) -> dict:
@@ -64,7 +64,7 @@ def without_money(panel: pd.DataFrame, tables: Tables) -> pd.DataFrame:
             "finding": f"{counted(int(hit.sum()), 'row')} of sales: {words}, of {names}.",
             "remedy": "confirm that these were free goods or corrections; they count in units and pull average prices",
         })  # fmt: skip
-    return issues([r for r in rows if r["rows"]], "money missing", "sales")
+    return issues([r for r in rows if r["rows"]], "money_missing", "sales")
 
 
 def negative_months(panel: pd.DataFrame, tables: Tables) -> pd.DataFrame:
@@ -80,7 +80,26 @@ def negative_months(panel: pd.DataFrame, tables: Tables) -> pd.DataFrame:
         }
         for product, part in below.groupby("product")
     ]  # fmt: skip
-    return issues(rows, "returns exceed sales", "sales")
+    return issues(rows, "returns_exceed_sales", "sales")
+
+
+def short_history(panel: pd.DataFrame, tables: Tables) -> pd.DataFrame:
+    """Return the selling products with less than 24 months of history: no season can be learnt from them.
+
+    Money and quantity: the last 12 months.
+    """
+    year = panel[panel["month"] > panel["month"].max() - pd.DateOffset(months=12)]
+    sums = year.groupby("product")[["cleansed", "revenue"]].sum(min_count=1)
+    age = panel.groupby("product")["month"].agg(first="min", months="nunique").join(sums)
+    rows = [
+        {
+            "subject": r.Index, "severity": "info", "rows": r.months, "quantity": r.cleansed, "money": r.revenue,
+            "finding": f"{r.Index} has {counted(r.months, 'month')} of history; a season is learnt from 24 or more.",
+            "remedy": "give it a like-product in launches, or plan it at family level",
+        }
+        for r in age[(age["months"] < 24) & (age["cleansed"] > 0)].itertuples()
+    ]  # fmt: skip
+    return issues(rows, "short_history", "sales")
 
 
 def ended_products(panel: pd.DataFrame, tables: Tables) -> pd.DataFrame:
@@ -92,7 +111,7 @@ def ended_products(panel: pd.DataFrame, tables: Tables) -> pd.DataFrame:
     last = panel[panel["cleansed"] > 0].groupby("product")["month"].max()
     ended = last.index[(last <= panel["month"].max() - pd.DateOffset(months=12)) & ~last.index.isin(told)]
     if ended.empty:
-        return issues([], "ended products", "products")
+        return issues([], "ended_products", "products")
     part = panel[panel["product"].isin(ended)]
     row = {
         "subject": "products without a sale for a year", "severity": "info", "rows": len(ended),
@@ -101,7 +120,7 @@ def ended_products(panel: pd.DataFrame, tables: Tables) -> pd.DataFrame:
         "Their history goes on with zeros.",
         "remedy": "give them an end_month or a successor in products",
     }  # fmt: skip
-    return issues([row], "ended products", "products")
+    return issues([row], "ended_products", "products")
 
 
 def mixed_basis(panel: pd.DataFrame, tables: Tables) -> pd.DataFrame:
@@ -110,7 +129,7 @@ def mixed_basis(panel: pd.DataFrame, tables: Tables) -> pd.DataFrame:
     ordering = sales.loc[sales["ordered"].notna(), "product"].unique()
     mixed = sales[sales["ordered"].isna() & sales["product"].isin(ordering)]
     if mixed.empty:
-        return issues([], "ordered and shipped mixed", "sales")
+        return issues([], "ordered_and_shipped_mixed", "sales")
     row = {
         "subject": "shipped where no order is given", "severity": "warn", "rows": len(mixed),
         "quantity": mixed["shipped"].sum(), "money": mixed["revenue"].sum(min_count=1),
@@ -118,7 +137,7 @@ def mixed_basis(panel: pd.DataFrame, tables: Tables) -> pd.DataFrame:
         "their demand is what shipped, late shipments of earlier orders may count twice.",
         "remedy": "fill ordered in those rows, 0 where nothing was ordered in that month",
     }  # fmt: skip
-    return issues([row], "ordered and shipped mixed", "sales")
+    return issues([row], "ordered_and_shipped_mixed", "sales")
 
 
 def stock_unexplained(panel: pd.DataFrame, tables: Tables) -> pd.DataFrame:
@@ -139,7 +158,7 @@ def stock_unexplained(panel: pd.DataFrame, tables: Tables) -> pd.DataFrame:
             f"{month_words(worst['month'])}: {worst['unexplained']:+,.0f} units beyond opening + received - shipped.",
             "remedy": "count it again, or book the adjustment as a receipt with source adjustment",
         })  # fmt: skip
-    return issues(rows, "stock does not roll forward", "inventory")
+    return issues(rows, "stock_does_not_roll_forward", "inventory")
 
 
 def history_restated(panel: pd.DataFrame, tables: Tables) -> pd.DataFrame:
@@ -163,7 +182,7 @@ def history_restated(panel: pd.DataFrame, tables: Tables) -> pd.DataFrame:
         }
         for month, part in monthly(changed)
     ]  # fmt: skip
-    return issues(rows, "history restated", "sales")
+    return issues(rows, "history_restated", "sales")
 
 
 def ranked(found: pd.DataFrame) -> pd.DataFrame:
@@ -266,15 +285,16 @@ def absent_inputs(tables: Tables) -> pd.DataFrame:
 
 
 RULES = {
-    "product recode": breaks.product_recode,
-    "margin out of line": breaks.margin_out_of_line,
-    "price out of line": breaks.price_out_of_line,
-    "level step": breaks.level_step,
-    "name not known": nameless_bucket,
-    "money missing": without_money,
-    "returns exceed sales": negative_months,
-    "ended products": ended_products,
-    "ordered and shipped mixed": mixed_basis,
-    "stock does not roll forward": stock_unexplained,
-    "history restated": history_restated,
+    "product_recode": breaks.product_recode,
+    "margin_out_of_line": breaks.margin_out_of_line,
+    "price_out_of_line": breaks.price_out_of_line,
+    "level_step": breaks.level_step,
+    "name_not_known": nameless_bucket,
+    "money_missing": without_money,
+    "returns_exceed_sales": negative_months,
+    "short_history": short_history,
+    "ended_products": ended_products,
+    "ordered_and_shipped_mixed": mixed_basis,
+    "stock_does_not_roll_forward": stock_unexplained,
+    "history_restated": history_restated,
 }

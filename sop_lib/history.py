@@ -119,24 +119,26 @@ def completeness(history: pd.DataFrame) -> pd.DataFrame:
 
     Expected are the products × regions that sold in at least 10 of the 12 months before. `usual` is last
     year's same month, carried on by the growth of the three months before; `share` is quantity over usual.
-    Complete: four fifths of the expected sold, and the share is 0.8 or more or was as low in the last 24 months.
+    Complete: four fifths of the expected sold, and the share is 0.8 or more or was as low in the last 24 months
+    (12 are needed to tell).
     """
     last = history["month"].max()
     year = history["month"].between(last - pd.DateOffset(months=12), last - pd.DateOffset(months=1))
     sold = history["status"].eq("sold")
     regular = sold[year].groupby([history[c] for c in SERIES]).sum() >= 10
     now = history[history["month"].eq(last)].assign(sold=sold).join(regular.rename("regular"), on=SERIES)
-    now["regular"] = now["regular"].fillna(False).astype(bool)
-    out = now.groupby("family", as_index=False).agg(series_expected=("regular", "sum"), quantity=("raw", "sum"))
-    arrived = now[now["regular"] & now["sold"]].groupby("family").size()
-    out["series_sold"] = out["family"].map(arrived).fillna(0).astype(int)
+    now["regular"] = now["regular"].eq(True)
+    now["arrived"] = now["regular"] & now["sold"]
+    sums = {"series_expected": ("regular", "sum"), "series_sold": ("arrived", "sum"), "quantity": ("raw", "sum")}
+    out = now.groupby("family", as_index=False).agg(**sums)
     usual = _usual(history)
     out["usual"] = out["family"].map(usual.loc[last])
     ratio = (history.pivot_table(index="month", columns="family", values="raw", aggfunc="sum") / usual).iloc[-25:]
     out["share"] = out["quantity"] / out["usual"].where(out["usual"] > 0)
     few = out["series_sold"] < 0.8 * out["series_expected"]
-    low = (out["share"] < 0.8) & (out["share"] < out["family"].map(ratio.iloc[:-1].min()))
-    out["complete"] = ~(few | (low & out["series_expected"].gt(0)) | bool(now["status"].eq("missing").any()))
+    least = ratio.iloc[:-1].min().where(ratio.iloc[:-1].count() >= 12)
+    low = (out["share"] < 0.8) & (out["share"] < out["family"].map(least)) & out["series_expected"].gt(0)
+    out["complete"] = ~(few | low | bool(now["status"].eq("missing").any()))
     columns = ["family", "month", "series_expected", "series_sold", "quantity", "usual", "share", "complete"]
     return out.assign(month=last)[columns]
 
