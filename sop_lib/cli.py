@@ -1,0 +1,199 @@
+"""The `sop` command. Exit codes: 0 done, 1 a step failed, 2 bad input or settings, 3 cycle closed, 4 workbook busy."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from sop_lib import archive, inputs, publish, run, settings, steps
+from sop_lib.settings import Settings
+
+__all__ = ["EXIT_CODES", "app"]
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    help="Sales and operations planning in notebooks, from a company's own files.",
+)  # fmt: skip
+out, err = Console(highlight=False, soft_wrap=True), Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def _option(name: str, value: str, words: str):
+    return typer.Option(name, metavar=value, help=words)
+
+
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The company's workbook folder, the one with sop.toml.")]
+Month = Annotated[str, _option("--cycle", "YYYY-MM", "Month to plan from; else the month after the last in sales.")]
+Inputs = Annotated[str, _option("--inputs", "DIR", "Where the input files lie, in place of what sop.toml says.")]
+Plans = Annotated[str, _option("--plans", "DIR", "Where the tables of the cycles are kept.")]
+Reports = Annotated[str, _option("--reports", "DIR", "Where packs are published.")]
+First = Annotated[str, _option("--from", "STEP", "Begin at this step, on the tables of the steps before it.")]
+Force = Annotated[bool, typer.Option("--force", help="Run even when nothing has changed since the last run.")]
+
+
+@app.command("run")
+def run_command(
+    folder: Folder, cycle: Month = "", first: First = "", force: Force = False,
+    inputs_folder: Inputs = "", plans: Plans = "", reports: Reports = "",
+) -> None:  # fmt: skip
+    """Run the notebooks of one cycle in order and publish its pack."""
+    with _exit_codes():
+        begin = _step(first)
+        company = _settings(folder, inputs_folder, plans, reports)
+        _say_defaults(company)
+        done = run.run_cycle(company, cycle, first=begin, force=force, console=out)
+        if done.reused:
+            out.print(f"Nothing has changed since {done.cycle} was run; --force runs it again.")
+        else:
+            out.print(f"Published {done.cycle} as {done.version} in {sum(done.seconds.values()):.0f} s.")
+        _say(str(_near(done.index)))
+
+
+@app.command()
+def check(
+    folder: Folder, cycle: Month = "", inputs_folder: Inputs = "", plans: Plans = "", reports: Reports = ""
+) -> None:
+    """Read and check the inputs: every problem with file, row, column, value, rule and remedy."""
+    with _exit_codes():
+        company = _settings(folder, inputs_folder, plans, reports)
+        _say_defaults(company)
+        given = inputs.read_inputs(company, cycle)
+        rows = ", ".join(f"{name} {len(table):,}" for name, table in given.tables.items() if len(table))
+        out.print(f"Nothing stops a run of {given.cycle:%Y-%m}. Rows by month: {rows}.")
+        if len(given.issues):
+            columns = ["severity", "table", "rows", "money", "finding", "remedy"]
+            _print_table("Counted, and handled as stated", given.issues[columns])
+
+
+@app.command()
+def status(folder: Folder, inputs_folder: Inputs = "", plans: Plans = "", reports: Reports = "") -> None:
+    """Show the cycles of a company: steps that are current or stale, draft or closed, and what is missing."""
+    with _exit_codes():
+        company = _settings(folder, inputs_folder, plans, reports)
+        known = [archive.Cycle(company, month) for month in archive.cycles(company)]
+        given = inputs.read_inputs(company)
+        if not known:
+            _say(f"No cycle yet in {company.plans_folder}; sop run makes the first.")
+        for book in known:
+            _say_cycle(book, given.sources)
+        absent = [name for name, table in given.tables.items() if table.empty]
+        if absent:
+            out.print(f"Not given: {', '.join(absent)}.")
+
+
+@app.command()
+def lab(folder: Folder, inputs_folder: Inputs = "", plans: Plans = "", reports: Reports = "") -> None:
+    """Open JupyterLab on the notebooks, for this company, reachable from this machine only."""
+    with _exit_codes():
+        company = _settings(folder, inputs_folder, plans, reports)
+        command = [
+            sys.executable,
+            "-m",
+            "jupyterlab",
+            "--ip=127.0.0.1",
+            f"--ServerApp.root_dir={steps.notebooks_folder()}",
+        ]
+        raise typer.Exit(subprocess.call(command, env=os.environ | run.environment(company)))
+
+
+def _settings(folder: Path, inputs_folder: str, plans: str, reports: str) -> Settings:
+    """Return the settings of a company; folders given in the command are relative to the shell."""
+    given = {"SOP_INPUTS": inputs_folder, "SOP_PLANS": plans, "SOP_REPORTS": reports}
+    return settings.load(folder, {name: place for name, place in given.items() if place})
+
+
+def _step(name: str) -> str:
+    found = [step for step in steps.STEPS if name and name in (step, step[:2], step[3:])]
+    if name and not found:
+        raise run.CannotStart(f"--from {name}: no such step; the steps are {', '.join(steps.STEPS)}")
+    return found[0] if found else ""
+
+
+@contextmanager
+def _exit_codes() -> Iterator[None]:
+    """Turn each kind of failure into its line on stderr and its exit code; an end from outside is like Ctrl-C."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    except inputs.InputError as error:
+        _print_table("The inputs stop the run", error.problems, err)
+        raise typer.Exit(2) from None
+    except KeyboardInterrupt:
+        err.print("Stopped. The published pack and tables are as they were.")
+        raise typer.Exit(130) from None
+    except tuple(EXIT_CODES) as error:
+        _say(str(error), err)
+        raise typer.Exit(next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind))) from None
+
+
+def _say(text: str, console: Console = out) -> None:
+    console.print(Text(_plain(text)))
+
+
+def _plain(value: object) -> str:
+    r"""Return a value as text without control characters, which a terminal would obey.
+
+    >>> _plain("a\x1b[2Jb"), _plain(3.0), _plain(None)
+    ('a[2Jb', '3', '')
+    """
+    if value is None or value is pd.NaT or (isinstance(value, float) and pd.isna(value)):
+        return ""
+    text = f"{value:,.10g}" if isinstance(value, float) else str(value)
+    return "".join(c for c in text if c.isprintable() or c == "\n")
+
+
+def _print_table(title: str, rows: pd.DataFrame, console: Console = out) -> None:
+    """Print rows as a table; in a log without a terminal, as one line per row with tabs between."""
+    if not console.is_terminal:
+        console.print(f"{title}:")
+        console.print("\t".join(rows.columns))
+        for row in rows.itertuples(index=False):
+            console.print(Text("\t".join(_plain(v).replace("\n", " ") for v in row)))
+        return
+    table = Table(title=title, title_justify="left", show_lines=False)
+    for name in rows.columns:
+        table.add_column(name, overflow="fold")
+    for row in rows.itertuples(index=False):
+        table.add_row(*(Text(_plain(v)) for v in row))
+    console.print(table, soft_wrap=False)
+
+
+def _say_defaults(company: Settings) -> None:
+    if used := company.defaults_used():
+        _say("Settings left at their default: " + ", ".join(f"{n} = {v}" for n, v in used.items()))
+
+
+def _say_cycle(book: archive.Cycle, sources: dict[str, dict]) -> None:
+    manifest, version = book.manifest(), publish.pack_manifest(book).get("version", "no pack")
+    _say(f"{book.name}  {manifest['status']}, version {manifest['version']}, pack {version}")
+    for step, changed in run.outdated(book, sources).items():
+        _say(f"  {step:<18} {'stale: ' + ', '.join(changed) + ' changed' if changed else 'current'}")
+    begun = run.staging(book).manifest().get("steps")
+    if begun is not None:
+        ahead = steps.STEPS[len(begun)] if len(begun) < len(steps.STEPS) else steps.STEPS[-1]
+        _say(f"  a run stopped in {ahead}; after the cure: sop run … --cycle {book.name} --from {ahead}")
+
+
+def _near(path: Path) -> Path:
+    """Return a path as the shell would name it from here."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
+
+
+EXIT_CODES: dict[type[Exception], int] = {
+    steps.StepFailed: 1,
+    settings.SettingsError: 2,
+    archive.ArchiveError: 2,
+    run.CannotStart: 2,
+    run.CycleClosed: 3,
+    run.WorkbookBusy: 4,
+}
