@@ -3,8 +3,9 @@
 import base64
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.resources import files
+from typing import Any
 
 import matplotlib as mpl
 import nbformat
@@ -86,7 +87,7 @@ def percent(rate: float, digits: int = 0, sign: str = "") -> str:
     return shown(100 * rate, f"{{:{sign}.{digits}f}}") + "\u00a0%"
 
 
-def number(value: float, text: str, *, source: str, column: str, **key: object) -> Markup:
+def number(value: float, text: str, *, source: str, column: str, **key: Any) -> Markup:
     """Return a number in a sentence, marked with where it comes from.
 
     It is the sum of the source table's `column` over the rows that `key` names (a tuple names a span of months);
@@ -144,7 +145,7 @@ def spark(values: list[float]) -> Markup:
     return Markup(shell).format(line, Markup('<circle cx="{}" cy="{}" r="2.4"/>').format(f"{x:.1f}", f"{y:.1f}"))
 
 
-def lead(sentences: list[str]) -> HTML:
+def lead(sentences: Sequence[str]) -> HTML:
     """Return the first-screen answer as one large paragraph."""
     return HTML(Markup('<p class="lead">{}</p>').format(Markup(" ").join(sentences)))
 
@@ -154,7 +155,7 @@ def note(text: str) -> HTML:
     return HTML(Markup('<p class="note">{}</p>').format(text))
 
 
-def bullets(sentences: list[str]) -> HTML:
+def bullets(sentences: Sequence[str]) -> HTML:
     """Return sentences as a list; nothing for no sentences."""
     items = Markup("").join(Markup("<li>{}</li>").format(s) for s in sentences)
     return HTML(Markup("<ul>{}</ul>").format(items) if sentences else "")
@@ -180,17 +181,21 @@ def missing(part: str, needs: list[str]) -> HTML:
 
 def table(
     df: pd.DataFrame, *, source: str, caption: str = "", formats: dict[str, str | Callable[[float], str]] | None = None,
-    labels: dict[str, str] | None = None, hidden: tuple[str, ...] = (), empty: str = "No rows.",
+    labels: dict[str, str] | None = None, hidden: tuple[str, ...] = (), right: tuple[str, ...] = (),
+    empty: str = "No rows.",
 ) -> HTML:  # fmt: skip
     """Return a table whose first column heads its rows; numbers stand right, blanks are dashes.
 
     Each row carries its key and each cell its column, so that a reader can find the source; `formats` are format
-    strings or functions, `labels` the heads to show instead of column names, `hidden` columns belong to the key alone.
+    strings or functions, `labels` the heads to show instead of column names, `hidden` columns belong to the key alone,
+    `right` columns stand right though they are text.
     """
     if df.empty:
         return HTML(Markup('<p class="empty">{}{}</p>').format(f"{caption}: " if caption else "", empty))
-    numeric = {c: pd.api.types.is_numeric_dtype(df[c]) and not pd.api.types.is_bool_dtype(df[c]) for c in df}
-    seen, names = [c for c in df if c not in hidden], labels or {}
+    types = pd.api.types
+    numeric = {c: c in right or (types.is_numeric_dtype(df[c]) and not types.is_bool_dtype(df[c])) for c in df}
+    seen: list = [c for c in df if c not in hidden]
+    names = labels or {}
     heads = [Markup('<th scope="col"{}>{}</th>').format(_side(numeric[c]), names.get(c) or _label(c)) for c in seen]
     key = [c for c in (tables.table(source).key if source in tables.tables() else []) if c in df]
     rows = df.itertuples(index=False, name=None)
@@ -222,7 +227,7 @@ def _row(named: dict, seen: list, numeric: dict, forms: dict, key: list[str]) ->
     return head.format(_key({k: named[k] for k in key}), _cell(named[first], forms.get(first, "")), cells)
 
 
-def _cell(value: object, form: str | Callable[[float], str]) -> str:
+def _cell(value: Any, form: str | Callable[[float], str]) -> str:
     if isinstance(value, Markup):
         return value
     return form(value) if callable(form) and not pd.isna(value) else shown(value, "" if callable(form) else form)
@@ -236,13 +241,22 @@ def figure(fig: Figure, *, title: str, alt: str, source: str, wide: bool = True)
     twice = wide and len(fig.axes) == 1
     image = Markup('<img alt="{}" src="{}">').format(alt, _drawn(fig))
     if twice:
-        width, height = fig.get_size_inches()
-        fig.set_size_inches(4.6, max(height, 2.8))
-        image = Markup('<picture><source media="(max-width:700px)" srcset="{}">{}</picture>').format(_drawn(fig), image)
-        fig.set_size_inches(width, height)
+        image = Markup('<picture><source media="(max-width:700px)" srcset="{}">{}</picture>').format(
+            _narrow(fig), image
+        )
     held = image if twice or not wide else Markup(scroll(image, f"Chart: {title}").data)
     shell = '<figure class="{}" data-source="{}"><figcaption>{}</figcaption>{}</figure>'
     return HTML(Markup(shell).format("wide" if wide and not twice else "", source, title, held))
+
+
+def _narrow(fig: Figure) -> str:
+    """Return the figure drawn for a phone: narrower, with half of the labels where they would touch."""
+    ax = fig.axes[0]
+    names = [label.get_text() for label in ax.get_xticklabels()]
+    if len(names) > 6 and all(names):
+        ax.set_xticks(ax.get_xticks()[::2], names[::2])
+    fig.set_size_inches(4.6, max(fig.get_figheight(), 2.8))
+    return _drawn(fig)
 
 
 def _drawn(fig: Figure) -> str:
