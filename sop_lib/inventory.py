@@ -10,7 +10,7 @@ AFTER = 12  # months of demand assumed after the horizon: the last year again
 
 
 def _curve(demand: pd.DataFrame) -> tuple[np.ndarray, pd.DataFrame]:
-    """Return days since the first month at each month's start, and demand so far per family, a year past the horizon."""
+    """Return each month's start in days since the first, and demand so far per family, to a year past the horizon."""
     wide = demand.pivot(index="month", columns="family", values="demand").sort_index().clip(lower=0)
     last = wide.index[-1]
     beyond = pd.date_range(last, periods=AFTER + 1, freq="MS")[1:]
@@ -22,17 +22,18 @@ def _curve(demand: pd.DataFrame) -> tuple[np.ndarray, pd.DataFrame]:
     return days, pd.DataFrame(so_far, index=edges, columns=whole.columns)
 
 
-def _stacked(values: dict[str, np.ndarray], months: pd.Index, name: str) -> pd.DataFrame:
+def _stacked(values: dict, months: pd.Index, name: str) -> pd.DataFrame:
     wide = pd.DataFrame(values, index=pd.Index(months, name="month")).rename_axis(columns="family")
-    return wide.stack().rename(name).reset_index()[["month", "family", name]]
+    return wide.stack().to_frame(name).reset_index()[["month", "family", name]]
 
 
 def cover_stock(demand: pd.DataFrame, days: pd.Series) -> pd.DataFrame:
-    """Return the closing stock per month and family that covers the next `days` (per family) of planned demand, in units.
+    """Return the closing stock, in units per month and family, that covers the next `days` of planned demand.
 
     Demand falls evenly on the days of a month; after the horizon the last year comes again.
 
-    >>> plan = pd.DataFrame({"month": pd.to_datetime(["2026-11-01", "2026-12-01"]), "family": "A", "demand": [30.0, 62.0]})
+    >>> plan = pd.DataFrame({"month": pd.to_datetime(["2026-11-01", "2026-12-01"]), "family": "A",
+    ...     "demand": [30.0, 62.0]})
     >>> cover_stock(plan, pd.Series({"A": 15.0}))["cover"].tolist()
     [30.0, 30.0]
     """
@@ -131,8 +132,10 @@ def projection(flows: pd.DataFrame, opening: pd.DataFrame) -> pd.DataFrame:
     Two identities hold in every row: opening + supply - shipped = closing, and
     backlog = backlog before + demand - shipped - lost. What is there ships; what is owed goes first.
 
-    >>> flows = pd.DataFrame({"month": pd.to_datetime(["2026-11-01"]), "family": "A", "demand": 120.0, "supply": 90.0, "lost": 0.0})
-    >>> projection(flows, pd.DataFrame({"family": ["A"], "stock": [20.0], "backlog": [0.0]}))[["closing", "backlog"]].to_numpy().tolist()
+    >>> flows = pd.DataFrame({"month": pd.to_datetime(["2026-11-01"]), "family": "A",
+    ...     "demand": 120.0, "supply": 90.0, "lost": 0.0})
+    >>> held = projection(flows, pd.DataFrame({"family": ["A"], "stock": [20.0], "backlog": [0.0]}))
+    >>> held[["closing", "backlog"]].to_numpy().tolist()
     [[0.0, 10.0]]
     """
     rows = flows.sort_values(["family", "month"]).merge(opening, on="family", how="left", validate="many_to_one")

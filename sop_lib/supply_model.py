@@ -19,7 +19,7 @@ import pandas as pd
 import xarray as xr
 from linopy import LinearExpression, Model
 
-__all__ = ["SOURCES", "VARIABLES", "Switches", "build", "chase_stock", "filled", "solve"]
+__all__ = ["SOURCES", "VARIABLES", "Strategy", "Switches", "build", "chase_stock", "filled", "solve"]
 
 linopy.options["semantics"] = "v1"  # labels that do not match raise; nothing is dropped silently
 
@@ -48,7 +48,7 @@ def filled(problem: xr.Dataset) -> xr.Dataset:
 
     Raises ValueError that names what the model does not know.
     """
-    unknown = sorted(set(problem.data_vars) - set(VARIABLES))
+    unknown = sorted(str(name) for name in problem.data_vars if name not in VARIABLES)
     if unknown:
         raise ValueError(f"the supply model does not know {', '.join(unknown)}; it knows {', '.join(VARIABLES)}")
     absent = [d for d in ("resource", "material", "store") if d not in problem.dims]
@@ -63,7 +63,7 @@ def filled(problem: xr.Dataset) -> xr.Dataset:
 
 
 def chase_stock(p: xr.Dataset) -> xr.DataArray:
-    """Return the most stock that a chase plan holds, per family and month: the target, or what opening and firm plan leave."""
+    """Return the most stock a chase plan holds, per family and month: the target, or what opening and firm leave."""
     left, path, change = p["opening_stock"], [], p["firm"].fillna(0.0).sum("plant") - p["demand"]
     for t in range(p.sizes["month"]):
         left = np.maximum(p["target"].isel(month=t, drop=True), left + change.isel(month=t, drop=True))
@@ -229,7 +229,9 @@ def _costs(m: Model, p: xr.Dataset, switches: Switches) -> dict[str, LinearExpre
     if "overtime" in p["source"]:
         costs["overtime"] = (p["overtime_rate"] * _hours(m, p, "overtime")).sum()
     if "arrivals" in v:
-        costs["materials"] = (p["material_cost"] * v["arrivals"]).sum() + (p["material_holding"] * v["material_stock"]).sum()
+        costs["materials"] = (p["material_cost"] * v["arrivals"]).sum() + (
+            p["material_holding"] * v["material_stock"]
+        ).sum()
     if "storage_over" in v:
         costs["storage overrun"] = v["storage_over"].sum() * (10 * conflict)
     if "firm_under" in v:

@@ -1,0 +1,159 @@
+"""A solved plan as tables: what is made, held, staffed, loaded and bought, and what one more of each limit is worth."""
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from sop_lib import inventory, mix, tables
+from sop_lib.mix import Tables
+
+__all__ = [
+    "LIMITS",
+    "demonstrated",
+    "empty",
+    "frame",
+    "inventory_rows",
+    "late",
+    "load_rows",
+    "material_rows",
+    "people_rows",
+    "price_rows",
+    "supply_rows",
+]
+
+
+def empty(name: str) -> pd.DataFrame:
+    """Return a plan table without rows, with all its columns but the cycle."""
+    return pd.DataFrame(columns=[c for c in tables.table(name).names if c != "cycle"])
+
+
+def frame(array: xr.DataArray, name: str) -> pd.DataFrame:
+    """Return a labelled array as a long table."""
+    return array.rename(name).to_series().reset_index()
+
+
+def supply_rows(p: xr.Dataset, found: xr.Dataset) -> pd.DataFrame:
+    """Return units and direct cost per month, family, plant and source; every open route has every month."""
+    rows = frame(found["make"], "quantity").assign(cost=(found["make"] * p["unit_cost"]).to_series().to_numpy())
+    routes = frame((p["limit"] > 0).any("month"), "open")
+    rows = rows.merge(routes[routes["open"]], on=["family", "plant", "source"], how="inner", validate="many_to_one")
+    rows["quantity"] = rows["quantity"].clip(lower=0)
+    return rows.drop(columns="open")
+
+
+def inventory_rows(p: xr.Dataset, found: xr.Dataset) -> pd.DataFrame:
+    """Return the projection of stock and backlog per month and family, with target and days of cover."""
+    cells = {"demand": p["demand"], "supply": found["make"].sum(["plant", "source"]), "lost": found["lost"]}
+    flows = xr.Dataset(cells | {n: p[n] for n in ("safety", "target")}).to_dataframe().reset_index()
+    opening = xr.Dataset({"stock": p["opening_stock"], "backlog": p["opening_backlog"]}).to_dataframe().reset_index()
+    rows = inventory.projection(flows, opening).merge(
+        flows[["month", "family", "safety", "target"]], on=["month", "family"], how="left", validate="one_to_one"
+    )
+    return rows.assign(cover_days=inventory.cover_days(rows))
+
+
+def people_rows(p: xr.Dataset, found: xr.Dataset) -> pd.DataFrame:
+    """Return heads, hours and cost per month and plant; cost is wages, overtime, hiring and layoffs."""
+    if "workers" not in found or not (p["workers_opening"] > 0).any():
+        return empty("people_plan")
+    hours = {
+        s: (p["labour_hours"] * found["make"].sel(source=s, drop=True)).sum("family") for s in ("regular", "overtime")
+    }
+    cost = p["wage"] * found["workers"] + p["hiring_cost"] * found["hired"] + p["layoff_cost"] * found["laid_off"]
+    cells = {n: found[n] for n in ("workers", "hired", "laid_off")} | {
+        "regular_hours": hours["regular"], "overtime_hours": hours["overtime"], "working_days": p["days"],
+        "idle_hours": found["workers"] * p["hours_per_worker"] - hours["regular"],
+        "cost": cost + p["overtime_rate"] * hours["overtime"],
+    }  # fmt: skip
+    rows = xr.Dataset(cells).to_dataframe().reset_index()
+    rows["idle_hours"] = rows["idle_hours"].clip(lower=0).round(3)
+    employing = p["plant"].values[(p["hours_per_worker"] > 0).any("month").values]
+    return rows[rows["plant"].isin(employing)]
+
+
+def _in_house(found: xr.Dataset) -> xr.DataArray:
+    return found["make"].sel(source=["regular", "overtime"]).sum("source")
+
+
+def _needs(p: xr.Dataset, made: xr.DataArray) -> xr.DataArray:
+    """Return the load of each resource and month when `made` (family, plant, month) is made."""
+    return (p["usage"] * made.sel(plant=p["plant_of"].astype(str))).sum("family")
+
+
+def load_rows(p: xr.Dataset, found: xr.Dataset, made: pd.Series) -> pd.DataFrame:
+    """Return load and capacity per month and resource, and the load if demand were made in its month."""
+    if not p.sizes["resource"]:
+        return empty("resource_load")
+    cells = {
+        "unit": p["resource_unit"], "plant": p["plant_of"], "load": _needs(p, _in_house(found)),
+        "capacity": p["capacity"], "overtime": p["capacity_overtime"],
+        "unconstrained": _needs(p, p["demand"] * p["share"]),
+    }  # fmt: skip
+    rows = xr.Dataset({n: c.drop_vars("plant", errors="ignore") for n, c in cells.items()}).to_dataframe().reset_index()
+    rows["demonstrated"] = rows["resource"].map(made)
+    rows["utilisation"] = (rows["load"] / rows["capacity"]).where(rows["capacity"] > 0)
+    rows["resource"] = [
+        name.removeprefix(f"{plant} · ") for name, plant in zip(rows["resource"], rows["plant"], strict=True)
+    ]
+    return rows[np.isfinite(rows["capacity"])]
+
+
+def demonstrated(found: Tables, p: xr.Dataset) -> pd.Series:
+    """Return the best three-month mean of each resource's load in history, by what was made there; in its unit."""
+    made = found["receipts"].query("source == 'made'")
+    if made.empty or not p.sizes["resource"]:
+        return pd.Series(dtype=float)
+    rate = mix.rates(found["bill_of_resources"], found["products"], ["plant", "resource"], "usage_per_unit")
+    rows = made.groupby(["month", "product", "plant"], as_index=False)["quantity"].sum().merge(
+        rate, on=["product", "plant"], how="inner")  # fmt: skip
+    rows = rows.assign(load=rows["quantity"] * rows["usage_per_unit"], name=mix.label(rows["plant"], rows["resource"]))
+    monthly = rows.pivot_table(index="month", columns="name", values="load", aggfunc="sum").asfreq("MS").fillna(0.0)
+    return monthly.rolling(3, min_periods=1).mean().max()
+
+
+def material_rows(p: xr.Dataset, found: xr.Dataset) -> pd.DataFrame:
+    """Return the balance of each material per month; `ordered` stands in the month of order, its cost too."""
+    if "arrivals" not in found:
+        return empty("material_plan")
+    used = (p["material_usage"] * _in_house(found).sum("plant")).sum("family")
+    closing, come = found["material_stock"], p["material_due"] + found["arrivals"]
+    order = np.arange(p.sizes["month"])
+    ahead = {
+        m: found["arrivals"].sel(material=m).shift(month=-int(p["lead_time"].sel(material=m)))
+        for m in p["material"].values
+    }
+    ordered = xr.concat(list(ahead.values()), dim=p["material"]).fillna(0.0) if len(order) else found["arrivals"]
+    cells = {
+        "opening": closing.shift(month=1).fillna(p["material_stock"]), "receipts": come, "ordered": ordered,
+        "used": used, "closing": closing, "cost": ordered * p["material_price"],
+    }  # fmt: skip
+    return xr.Dataset(cells).to_dataframe().reset_index()
+
+
+#: limit: (words, dimension that names it, what one more is called)
+LIMITS = {
+    "capacity": ("capacity of resource", "resource", "resource unit"),
+    "regular_hours": ("regular hours", "plant", "hour"),
+    "overtime_hours": ("overtime hours", "plant", "hour"),
+    "material": ("material", "material", "material unit"),
+    "storage": ("storage", "store", "unit"),
+}
+
+
+def price_rows(p: xr.Dataset, found: xr.Dataset) -> pd.DataFrame:
+    """Return what one more unit of each limit would save per month, where it would save anything."""
+    parts = []
+    for name, (words, dim, unit) in LIMITS.items():
+        if f"price_{name}" not in found:
+            continue
+        price = found[f"price_{name}"] + (found["price_capacity_overtime"] if name == "capacity" else 0.0)
+        rows = frame(price.drop_vars([c for c in price.coords if c not in price.dims]), "price").rename(
+            columns={dim: "subject"}
+        )
+        parts.append(rows[rows["price"] > 1e-6].assign(constraint=words, unit=f"per {unit}"))
+    return pd.concat(parts, ignore_index=True) if parts else empty("shadow_prices")
+
+
+def late(inventory_plan: pd.DataFrame) -> pd.Series:
+    """Return, of each row's demand, the units not served in their month: owed at its end or lost."""
+    return (inventory_plan["backlog"] + inventory_plan["lost"]).clip(upper=inventory_plan["demand"])
