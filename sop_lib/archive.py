@@ -15,7 +15,16 @@ import pandas as pd
 from sop_lib import months, tables
 from sop_lib.settings import Settings
 
-__all__ = ["ArchiveError", "Cycle", "cycles", "file_hash", "open_cycle", "previous_cycle", "write_file"]
+__all__ = [
+    "ArchiveError",
+    "Cycle",
+    "cycles",
+    "file_hash",
+    "open_cycle",
+    "previous_cycle",
+    "previous_table",
+    "write_file",
+]
 
 
 class ArchiveError(ValueError):
@@ -151,3 +160,11 @@ def previous_cycle(cycle: Cycle) -> Cycle | None:
     """Return the latest archived cycle before this one, or None."""
     earlier = [m for m in cycles(cycle.settings) if m < cycle.month]
     return Cycle(cycle.settings, earlier[-1]) if earlier else None
+
+
+def previous_table(cycle: Cycle, name: str) -> pd.DataFrame:
+    """Return a table of the latest archived cycle before this one, with all its columns; empty when there is none."""
+    last = previous_cycle(cycle)
+    if last is not None and last.has(name):
+        return last.read(name)
+    return tables.check(name, pd.DataFrame(columns=tables.table(name).names))
