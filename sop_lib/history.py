@@ -7,6 +7,8 @@ region without a row in any other month sold *zero*.
 import numpy as np
 import pandas as pd
 
+from sop_lib.checks import TOLERANCE
+
 __all__ = [
     "complete_history",
     "completeness",
@@ -229,7 +231,7 @@ def restated(history: pd.DataFrame, earlier: pd.DataFrame | None) -> pd.DataFram
 def totals_compared(sales: pd.DataFrame, control_totals: pd.DataFrame, finance: pd.DataFrame) -> pd.DataFrame:
     """Return per month, measure and source the sum of `sales` beside what another system or the ledger says.
 
-    `difference` is sales minus the other; `agrees` within 0.1 %. The ledger's lines named as a column
+    `difference` is sales minus the other; `agrees` within 0.5 %, as in `checks`. The ledger's lines named as a column
     of sales (revenue, cost) are compared; months that sales do not hold are not.
     """
     measures = ["ordered", *MONEY]
@@ -245,7 +247,7 @@ def totals_compared(sales: pd.DataFrame, control_totals: pd.DataFrame, finance: 
     )
     out["difference"] = out["sales"] - out["stated"]
     out["rate"] = out["difference"] / out["stated"].abs().where(out["stated"] != 0)
-    out["agrees"] = out["difference"].abs() <= 0.001 * out["stated"].abs() + 0.005
+    out["agrees"] = out["difference"].abs() <= TOLERANCE * out["stated"].abs()
     columns = ["month", "measure", "source", "sales", "stated", "difference", "rate", "agrees"]
     return out[columns].sort_values(["month", "measure", "source"], ignore_index=True)
 
