@@ -47,6 +47,7 @@ def complete_history(sales: pd.DataFrame, products: pd.DataFrame, cycle_month: p
     month a year before and after, else of the months around; `adjustment` is cleansed minus raw.
     A product that has ended goes on with zeros, so that a model sees it ended, unless `products` names
     its end_month. Rows of `sales` from the cycle's month on are left out.
+    Raises ValueError when nothing at all was sold before the cycle.
 
     >>> sales = pd.DataFrame({"month": pd.to_datetime(["2026-01", "2026-03", "2026-03"]), "product": ["A", "A", "B"],
     ...     "region": "ALL", "ordered": [10.0, 7.0, 1.0], "shipped": None, "revenue": None, "cost": None})
@@ -87,8 +88,10 @@ def _panel(cells: pd.DataFrame, products: pd.DataFrame, last_closed: pd.Timestam
     span = span.merge(products[["product", "end_month"]], on="product", how="left", validate="many_to_one")
     end = pd.to_datetime(span["end_month"]).fillna(last_closed)
     span["end"] = end.where(end > span["last"], span["last"]).clip(upper=last_closed)
-    start = span["first"].min() if len(span) else last_closed
-    grid = span.merge(pd.DataFrame({"month": pd.date_range(start, last_closed, freq="MS", unit="ns")}), how="cross")
+    if span.empty:
+        raise ValueError(f"sales: every quantity up to {last_closed:%Y-%m} is zero; there is no history to plan from")
+    every = pd.date_range(span["first"].min(), last_closed, freq="MS", unit="ns")
+    grid = span.merge(pd.DataFrame({"month": every}), how="cross")
     return grid.loc[grid["month"].between(grid["first"], grid["end"]), ["month", *SERIES]]
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from sop_lib import charts, history, months, tables
@@ -87,6 +87,7 @@ def test_rows_from_the_cycle_on_are_left_out_and_a_silent_end_is_missing():
 @settings(max_examples=25, deadline=None)
 def test_history_sums_to_sales_and_adjustment_ties(cells):
     names = [months.month_name(m) for m in months.month_range(months.month("2024-05"), 30)]
+    assume(any(v for *_, v in cells))
     rows = sales([(names[m], p, r, float(v), float(v)) for m, p, r, v in cells])
     panel = history.complete_history(rows, products("A", "B"), CYCLE)
     assert panel["raw"].sum() == pytest.approx(rows["ordered"].sum())
@@ -96,6 +97,11 @@ def test_history_sums_to_sales_and_adjustment_ties(cells):
     span = panel.groupby(["product", "region"])["month"].agg(["min", "max", "size"])
     whole = [len(pd.date_range(row["min"], row["max"], freq="MS")) for _, row in span.iterrows()]
     assert span["size"].tolist() == whole
+
+
+def test_nothing_ever_sold_is_refused_in_words():
+    with pytest.raises(ValueError, match="every quantity up to 2026-10 is zero"):
+        history.complete_history(monthly("2026-01", [0.0, 0.0]), products("A"), CYCLE)
 
 
 def stock(*levels: float, blocked: float = 0.0) -> pd.DataFrame:
