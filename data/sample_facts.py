@@ -119,9 +119,15 @@ STOCK_OUTS = [
 INTERMITTENT = 0.2  # share of months in which a region wants a spare
 LEVEL_SHIFT = ("COV-03", "2025-03", 1.45)
 DRIFT = ("Lighting", "2025-06", -0.10)
-OVERHAUL = ("press line", "2027-02", "2027-05", 0.23)
+OVERHAUL = ("press line", "2027-01", "2027-05", 0.28)
 UNEXPLAINED = ("FUR-02", "2026-04", -240)
-RETURNS = [("HEA-02", "2026-06", "West", 14), ("HEA-02", "2026-07", "North", 9), ("FUR-09", "2026-01", "East", 3)]
+RETURNS = [
+    ("HEA-02", "2026-06", "West", 14),
+    ("HEA-02", "2026-07", "North", 9),
+    ("SPA-02", "2026-05", "South", 6),
+    ("SPA-03", "2026-03", "East", 4),
+    ("FUR-09", "2026-01", "East", 3),
+]
 OPTIMISM = 0.12
 LATE_EAST, LATE_ELSEWHERE = 0.35, 0.03
 SUBCONTRACT = {"Barbecues": 900, "Furniture": 900}  # units a month
@@ -163,20 +169,28 @@ Gas valve,HEA-06,Heaters,1
     "kpi_targets": """kpi,family,year,target,owner_role,parent_kpi
 fill_rate,,2026,0.96,Supply chain manager,
 on_time_in_full,,2026,0.92,Logistics manager,fill_rate
-forecast_wape,,2026,0.15,Demand planner,fill_rate
+stock_out_rate,,2026,0.02,Supply planner,fill_rate
+forecast_wape,,2026,0.12,Demand planner,fill_rate
 forecast_bias,,2026,0,Demand planner,forecast_wape
-cover_days,,2026,38,Supply planner,
-inventory_turns,,2026,9,Supply planner,cover_days
-gross_margin,,2026,0.41,Finance manager,
-revenue,,2026,84000000,Sales director,gross_margin
+plan_attainment,,2026,1,Plant manager Tarn,fill_rate
+schedule_adherence,,2026,0.85,Plant manager Tarn,plan_attainment
+cover_days,,2026,38,Supply planner,inventory_turns
+inventory_turns,,2026,9,Finance manager,
+revenue_to_budget,,2026,1,Sales director,
+margin_to_budget,,2026,1,Finance manager,revenue_to_budget
+gross_margin,,2026,0.41,Finance manager,margin_to_budget
 fill_rate,,2027,0.97,Supply chain manager,
 on_time_in_full,,2027,0.94,Logistics manager,fill_rate
-forecast_wape,,2027,0.14,Demand planner,fill_rate
+stock_out_rate,,2027,0.02,Supply planner,fill_rate
+forecast_wape,,2027,0.11,Demand planner,fill_rate
 forecast_bias,,2027,0,Demand planner,forecast_wape
-cover_days,,2027,36,Supply planner,
-inventory_turns,,2027,10,Supply planner,cover_days
-gross_margin,,2027,0.42,Finance manager,
-revenue,,2027,88000000,Sales director,gross_margin
+plan_attainment,,2027,1,Plant manager Tarn,fill_rate
+schedule_adherence,,2027,0.88,Plant manager Tarn,plan_attainment
+cover_days,,2027,36,Supply planner,inventory_turns
+inventory_turns,,2027,10,Finance manager,
+revenue_to_budget,,2027,1,Sales director,
+margin_to_budget,,2027,1,Finance manager,revenue_to_budget
+gross_margin,,2027,0.42,Finance manager,margin_to_budget
 """,
     "launches": """product,region,launch_month,like_product,volume_year_1,low,high,cannibalises
 BBQ-08,,2027-01-01,BBQ-03,7600,5200,10400,BBQ-03
@@ -189,7 +203,7 @@ EC-114,BBQ-04,2027-02-01,,120
 EC-117,PAR-03,2027-09-01,,40
 """,
     "initiatives": """initiative,owner,from_month,spend,benefit,hurdle_roi,objective
-Press line overhaul,Plant manager Tarn,2027-02-01,1450000,2300000,0.25,Old presses may run until January 2027
+Press line overhaul,Plant manager Tarn,2027-01-01,1450000,2300000,0.25,Two of three presses are rebuilt by May 2027
 Second carrier East,Logistics manager,2026-09-01,180000,260000,0.2,On time in full in East at 0.94
 Stock visibility for shops,Sales director,2025-03-01,240000,300000,0.15,Fewer lost sales in stock-outs
 Lighting range renewal,Product manager lighting,2027-02-01,600000,980000,0.3,Stop the fall of Lighting

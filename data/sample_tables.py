@@ -197,7 +197,7 @@ def plants(log: dict) -> pd.DataFrame:
     for plant in ("Tarn", "Brek"):
         worked = hours[:, (PRODUCTS["plant"] == plant).to_numpy()].sum()
         workers = int(worked / (7.5 * working_days(plant)[PAST - 12 : PAST].sum()) / 0.93) + 1
-        rows.append((plant, workers, workers * 5 // 4, 7.5, 3300, 2600, 5200, 0.5, 12))
+        rows.append((plant, workers, workers * 5 // 4, 7.5, 3300, 4000, 15000, 0.5, 24))
     names = "plant workers_opening workers_max hours_per_worker_day wage_per_worker_month hiring_cost layoff_cost"
     return pd.DataFrame(rows, columns=[*names.split(), "overtime_premium", "overtime_max_hours"])
 
