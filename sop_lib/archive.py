@@ -40,18 +40,22 @@ class Cycle:
 
     @property
     def name(self) -> str:
+        """The cycle as its folder is named, YYYY-MM."""
         return months.month_name(self.month)
 
     @property
     def folder(self) -> Path:
+        """Where the cycle's tables lie."""
         return self.settings.plans_folder / self.name
 
     @property
     def last_closed(self) -> pd.Timestamp:
+        """The last month with known history."""
         return self.month - pd.offsets.MonthBegin(1)
 
     @property
     def horizon(self) -> pd.DatetimeIndex:
+        """The months planned, the cycle's own first."""
         return months.month_range(self.month, self.settings.planning.horizon_months)
 
     def manifest(self) -> dict:
@@ -73,7 +77,7 @@ class Cycle:
         entry = self.manifest()["tables"].get(stored)
         if entry is None:
             if tables.table(name).group == "input":
-                return tables.check(name, pd.DataFrame(columns=tables.table(name).names))
+                return tables.empty(name)
             raise ArchiveError(f"{self.name}: table '{name}' is not there yet; run the steps before this one")
         path = self.folder / f"{stored}.parquet"
         if not path.exists() or file_hash(path) != entry["sha256"]:
@@ -112,7 +116,7 @@ def _rounded(df: pd.DataFrame) -> pd.DataFrame:
         values = out[name].to_numpy()
         with np.errstate(divide="ignore", invalid="ignore"):
             exponent = np.where((values == 0) | ~np.isfinite(values), 0, np.floor(np.log10(np.abs(values))))
-        scale = 10.0 ** (8 - exponent)
+        scale = 10.0 ** (8 - np.maximum(exponent, -200.0))
         out[name] = np.round(values * scale) / scale + 0.0
     return out
 
@@ -167,4 +171,4 @@ def previous_table(cycle: Cycle, name: str) -> pd.DataFrame:
     last = previous_cycle(cycle)
     if last is not None and last.has(name):
         return last.read(name)
-    return tables.check(name, pd.DataFrame(columns=tables.table(name).names))
+    return tables.empty(name)

@@ -222,7 +222,8 @@ def _difference(rule: str, table: str, source: str, measure: str, rows: pd.DataF
     worst, total = rows.loc[rows["delta"].abs().idxmax()], rows["delta"].sum()
     text = (
         f"{measure} of sales differs from {source}: {worst['ours']:,.0f} against {worst['value']:,.0f} in "
-        f"{worst['month']:%Y-%m} (delta {worst['delta']:+,.0f}). Months more than {TOLERANCE:.1%} apart: {len(rows)}. The plan uses sales."
+        f"{worst['month']:%Y-%m} (delta {worst['delta']:+,.0f}). "
+        f"Months more than {TOLERANCE:.1%} apart: {len(rows)}. The plan uses sales."
     )
     found = {"rows": len(rows), "money" if measure in ("revenue", "cost") else "quantity": total}
     return issue(rule, table, f"{measure} · {source}", text, "agree on one number with its owner", **found)

@@ -64,7 +64,7 @@ def read_inputs(settings: Settings, cycle: str = "") -> Inputs:
         raise InputError(_sorted(problems))
     known = {name: _known_at(table, month) for name, table in found.items()}
     inputs = [t.name for t in tables.tables().values() if t.group == "input"]
-    given = {name: _monthly(name, known[name]) if name in known else _none(name) for name in inputs}
+    given = {name: _monthly(name, known[name]) if name in known else tables.empty(name) for name in inputs}
     horizon = months.month_range(month, settings.planning.horizon_months)
     remarks += [r for n, t in found.items() for rule in REMARKS for r in rule(t, known[n], given["products"])]
     remarks += [r for check in CHECKS.values() for r in check(given, horizon)]
@@ -103,10 +103,6 @@ def _sorted(problems: list[dict]) -> pd.DataFrame:
     df = pd.DataFrame(problems, columns=PROBLEM, dtype="object")
     order = df.assign(_row=pd.to_numeric(df["row"], errors="coerce"))
     return order.sort_values(["file", "_row", "column", "rule"], kind="stable", ignore_index=True)[PROBLEM]
-
-
-def _none(name: str) -> pd.DataFrame:
-    return tables.check(name, pd.DataFrame(columns=tables.table(name).names))
 
 
 def _read_all(settings: Settings) -> tuple[dict[str, Found], list[dict], list[dict]]:

@@ -86,12 +86,16 @@ def _from_file(name: str, file: str, source: Source, folder: Path) -> Raw:
         rule = f"cannot be read: {error.strerror}"
         raise SourceError([problem(file, rule, "check the file and its rights")]) from None
     if not data:
-        raise SourceError([problem(file, "empty file", "export it again; the first row names the columns")])
+        raise _empty(file)
     kind = path.name.removesuffix(".gz").removesuffix(".xz").rpartition(".")[2].lower()
     grid = READERS.get(kind, _csv)(name, file, data, source)
     cells, rows = _without_blank_rows(_headed(file, grid))
     decimal = source.decimal if kind not in READERS else "."
     return Raw(file, cells, rows, {file: {"sha256": hashlib.sha256(data).hexdigest(), "rows": len(cells)}}, decimal)
+
+
+def _empty(file: str) -> SourceError:
+    return SourceError([problem(file, "empty file", "export it again; the first row names the columns")])
 
 
 def _missing(file: str, folder: Path) -> dict:
@@ -105,6 +109,8 @@ def _missing(file: str, folder: Path) -> dict:
 
 def _csv(name: str, file: str, data: bytes, source: Source) -> pd.DataFrame:
     text = _decoded(name, file, data, source)
+    if not text.strip():
+        raise _empty(file)
     try:
         header = next(csv.reader(io.StringIO(text), delimiter=source.separator), [])
         _check_separator(name, file, header)
@@ -135,11 +141,12 @@ def _unreadable(file: str, error: Exception) -> dict:
 
 def _ragged(file: str, text: str, separator: str, width: int) -> list[dict]:
     rule, remedy = "more cells than the header has columns", "put a text that holds the separator into double quotes"
-    return [
-        problem(file, rule, remedy, row=row, value=separator.join(cells[width - 1 :]))
-        for row, cells in enumerate(csv.reader(io.StringIO(text), delimiter=separator), start=1)
-        if len(cells) > width
-    ]
+    try:
+        rows = list(enumerate(csv.reader(io.StringIO(text), delimiter=separator), start=1))
+    except csv.Error:
+        return []
+    long = [(row, separator.join(cells[width - 1 :])) for row, cells in rows if len(cells) > width]
+    return [problem(file, rule, remedy, row=row, value=value) for row, value in long]
 
 
 def _decoded(name: str, file: str, data: bytes, source: Source) -> str:
@@ -197,7 +204,7 @@ def _headed(file: str, grid: pd.DataFrame) -> pd.DataFrame:
     """Return the cells as text under the names of the first row; a column without a name is left out."""
     names = _texts(grid.iloc[0]).map(lambda n: n.strip() if n else "") if len(grid) else pd.Series(dtype="object")
     if not names.any():
-        raise SourceError([problem(file, "empty file", "the first row must name the columns", row=1)])
+        raise _empty(file)
     twice = sorted(names[names.ne("") & names.duplicated()].unique())
     if twice:
         raise SourceError([problem(file, "column named twice", "rename one of them", row=1, column=n) for n in twice])

@@ -20,6 +20,7 @@ __all__ = [
     "check",
     "complete",
     "convert",
+    "empty",
     "failures",
     "table",
     "tables",
@@ -281,6 +282,15 @@ def check(name: str, df: pd.DataFrame) -> pd.DataFrame:
     if len(broken):
         raise TableError(name, broken)
     return arranged(name, typed)
+
+
+def empty(name: str) -> pd.DataFrame:
+    """Return the table without rows, its columns in order and kind.
+
+    >>> empty("exchange_rates").columns.tolist()
+    ['currency', 'from_month', 'rate']
+    """
+    return pd.DataFrame({c.name: pd.Series(dtype=DTYPES[c.kind]) for c in table(name).columns})
 
 
 def arranged(name: str, typed: pd.DataFrame) -> pd.DataFrame:
