@@ -3,9 +3,12 @@
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 __all__ = [
     "BUDGET",
@@ -15,10 +18,21 @@ __all__ = [
     "OK",
     "PLAN",
     "SHORT",
+    "bridge",
+    "bridge",
     "canvas",
+    "closed_line",
+    "components",
     "end_labels",
+    "family_rows",
+    "forecast_panels",
+    "gap_panels",
     "history_panels",
+    "lag_lines",
     "month_ticks",
+    "risk_grid",
+    "outlook",
+    "resource_bars",
     "scaled",
 ]
 
@@ -64,13 +78,14 @@ def month_ticks(ax: Axes, months: pd.DatetimeIndex, every: int = 6) -> None:
     ax.set_xticks(shown, [f"{m:%b %y}" for m in shown])
 
 
-def scaled(ax: Axes, unit: str) -> None:
-    """Write the values of the y-axis in thousands or millions where they are large, and name that with the unit."""
+def scaled(ax: Axes, unit: str) -> float:
+    """Write the y-axis in thousands or millions where values are large, name that with the unit; return the size."""
     top = max(abs(end) for end in ax.get_ylim())
     steps = ((2e9, 1e9, "billion "), (2e6, 1e6, "million "), (1e4, 1e3, "thousand "), (0, 1, ""))
     size, word = next((size, word) for least, size, word in steps if top >= least)
     ax.yaxis.set_major_formatter(lambda value, _: f"{value / size:,.4g}")
     ax.set_ylabel(word + unit)
+    return size
 
 
 def end_labels(ax: Axes, labels: list[tuple[float, str, str]]) -> None:
@@ -126,24 +141,29 @@ def outlook(months: pd.DataFrame, cycle: pd.Timestamp, unit: str) -> Figure:
     return figure
 
 
-def waterfall(steps: pd.DataFrame, unit: str) -> Figure:
-    """Return steps from a first total to a last one; `start` and `end` bound each bar, `total` marks the totals."""
+def bridge(bridges: pd.DataFrame, name: str, family: str = "ALL") -> Figure:
+    """Return one bridge as a waterfall: the first and last step are totals, the others what lies between them.
+
+    The axis is cut where the steps would be lost beside the totals, and says so.
+    """
+    steps = bridges[(bridges["bridge"] == name) & (bridges["family"] == family)].sort_values("order", ignore_index=True)
+    total = steps.index.isin([0, len(steps) - 1])
+    ends = steps["value"].cumsum().where(steps.index < len(steps) - 1, steps["value"])
+    starts = ends.shift(fill_value=0.0).where(~total, 0.0)
+    inner = pd.concat([ends, starts[~total]])
+    cut = inner.min() - 0.6 * (inner.max() - inner.min())
     figure, ax = canvas(4.8, 3.0)
-    colour = [
-        INK if t else (PLAN if e >= s else SHORT) for s, e, t in zip(steps.start, steps.end, steps.total, strict=True)
-    ]
-    ax.bar(range(len(steps)), steps.end - steps.start, bottom=steps.start, color=colour, width=0.62)
-    for at, (low, high, text) in enumerate(zip(steps.start, steps.end, steps.text, strict=True)):
-        spot = ax.annotate(
-            text, (at, max(low, high)), xytext=(0, 3), textcoords="offset points", ha="center", va="bottom"
-        )
-        spot.set(fontsize=8.5)
-    ax.set_xticks(range(len(steps)), steps.step)
-    ax.tick_params(axis="x", length=0)
+    colour = [INK if t else (PLAN if v >= 0 else SHORT) for t, v in zip(total, steps["value"], strict=True)]
+    ax.bar(steps.index, ends - starts, bottom=starts, color=colour, width=0.62)
+    ax.set_ylim(cut if cut > 0.3 * inner.max() else min(0.0, cut), inner.max() + 0.12 * (inner.max() - max(cut, 0.0)))
+    size = scaled(ax, steps["unit"].iloc[0] + (", axis cut" if ax.get_ylim()[0] > 0 else ""))
+    tops = pd.concat([starts, ends], axis=1).max(axis=1)
+    for at, top, value, whole in zip(steps.index, tops, steps["value"], total, strict=True):
+        text = f"{value / size:{'' if whole else '+'},.3g}".replace("-", "−")
+        ax.annotate(text, (at, top), xytext=(0, 3), textcoords="offset points", ha="center", fontsize=8.5)
+    ax.set_xticks(list(steps.index), [s.replace(" ", "\n", 1) for s in steps["step"]])
+    ax.tick_params(axis="x", length=0, labelsize=8.5)
     ax.grid(visible=False, axis="x")
-    ax.set_ylim(steps.floor.iloc[0])
-    ax.margins(y=0.12)
-    scaled(ax, unit if steps.floor.iloc[0] == 0 else f"{unit}, axis cut")
     return figure
 
 
@@ -210,3 +230,129 @@ def history_panels(months: pd.DataFrame, unit: str) -> Figure:
         ax.set_xlim(every[0], every[-1])
         month_ticks(ax, every, every=24)
     return figure
+
+
+def forecast_panels(history: pd.DataFrame, forecast: pd.DataFrame, cycle: pd.Timestamp, unit: str) -> Figure:
+    """Return the last three years and the forecast with its 80 and 95 % range, a panel per family, twelve at most."""
+    families = list(forecast["family"].drop_duplicates())[:12]
+    rows = -(-len(families) // 3)
+    figure, axes = canvas(8.4, 1.9 * rows, rows=rows, columns=3, squeeze=False)
+    recent = history[history["month"] >= cycle - pd.DateOffset(months=36)]
+    every = pd.DatetimeIndex(pd.concat([recent["month"], forecast["month"]]).drop_duplicates().sort_values())
+    for ax in axes.flat[len(families) :]:
+        ax.set_axis_off()
+    for ax, family in zip(axes.flat, families, strict=False):
+        past, ahead = (part[part["family"].eq(family)] for part in (recent, forecast))
+        ax.fill_between(ahead["month"], ahead["p025"], ahead["p975"], color=PLAN, alpha=0.12, linewidth=0)
+        ax.fill_between(ahead["month"], ahead["p10"], ahead["p90"], color=PLAN, alpha=0.22, linewidth=0)
+        ax.plot(past["month"], past["cleansed"], color=INK, linewidth=1.2)
+        ax.plot(ahead["month"], ahead["mean"], color=PLAN, linewidth=1.4)
+        ax.axvline(cycle - pd.Timedelta(days=15), color=MUTED, linewidth=0.8)
+        ax.set_title(family, fontsize=9.5)
+        ax.set_ylim(bottom=0)
+        scaled(ax, unit)
+        ax.set_xlim(every[0], every[-1])
+        month_ticks(ax, every, every=24)
+    return figure
+
+
+def lag_lines(scores: pd.DataFrame, names: dict[str, str], decision_lag: int, label: str) -> Figure:
+    """Return one line per column of `names` over `lag`, in percent, with the decision lag marked."""
+    figure, ax = canvas(8.4, 2.8)
+    labels = []
+    for (column, name), colour in zip(names.items(), (PLAN, BUDGET, SHORT, OK, INK), strict=False):
+        known = scores.dropna(subset=[column])
+        ax.plot(known["lag"], known[column], color=colour, linewidth=1.8, marker="o", markersize=3)
+        labels += [(float(known[column].iloc[-1]), name, colour)] if len(known) else []
+    ax.axvline(decision_lag, color=MUTED, linewidth=1, linestyle=":")
+    spot = ax.annotate("decision lag", (decision_lag, 1), xycoords=("data", "axes fraction"), xytext=(4, -2),
+                       textcoords="offset points")  # fmt: skip
+    spot.set(color=MUTED, va="top")
+    ax.set_ylim(bottom=0)
+    ax.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set_xlabel("months ahead (lag)")
+    ax.set_ylabel(label)
+    end_labels(ax, labels)
+    return figure
+
+
+def components(parts: pd.DataFrame, unit: str) -> Figure:
+    """Return observed demand with its trend, season and remainder, a column for each series."""
+    series = list(parts["series"].drop_duplicates())
+    figure, axes = canvas(8.4, 4.6, rows=3, columns=len(series), squeeze=False, sharex=True)
+    for at, name in enumerate(series):
+        rows = parts[parts["series"].eq(name)]
+        axes[0, at].plot(rows["month"], rows["observed"], color=MUTED, linewidth=1)
+        axes[0, at].plot(rows["month"], rows["trend"], color=PLAN, linewidth=1.8)
+        axes[1, at].plot(rows["month"], rows["season"], color=PLAN, linewidth=1.2)
+        axes[2, at].bar(rows["month"], rows["remainder"], color=MUTED, width=22)
+        axes[0, at].set_title("all families" if name == "ALL" else name, fontsize=9.5)
+        axes[0, at].set_ylim(bottom=0)
+        for row, word in enumerate(("demand and trend", "season", "remainder")):
+            scaled(axes[row, at], unit)
+            axes[row, at].set_ylabel(f"{word}\n{axes[row, at].get_ylabel()}", fontsize=8.5)
+        month_ticks(axes[2, at], pd.DatetimeIndex(rows["month"]), every=24)
+    return figure
+
+
+def bridge(bridges: pd.DataFrame, name: str, family: str = "ALL") -> Figure:
+    """Return one bridge of the table as a waterfall: its first and last step are totals, the others changes."""
+    steps = bridges[(bridges["bridge"] == name) & (bridges["family"] == family)].sort_values("order", ignore_index=True)
+    total = steps.index.isin([0, len(steps) - 1])
+    level = steps["value"].where(steps.index > 0, 0.0).where(~total, 0.0).cumsum() + steps["value"].iloc[0]
+    before = level.shift(fill_value=0.0)
+    bars = steps.assign(total=total, start=before.where(~total, 0.0), end=level.where(~total, steps["value"]))
+    digits = "{:,.1f}" if steps["value"].abs().max() >= 1e7 else "{:,.2f}"
+    text = [(digits if t else digits.replace(":", ":+")).format(v / 1e6) for v, t in zip(bars["value"], total, strict=True)]
+    low = bars[["start", "end"]].where(~bars["total"], bars[["end", "end"]].to_numpy()).min().min()
+    spread = bars["end"].max() - low
+    floor = max(low - 0.6 * spread, 0.0) if low > 0 and spread < 0.5 * low else 0.0
+    bars["start"] = bars["start"].where(~total, floor)
+    return waterfall(bars.assign(text=[t.replace("-", "−") for t in text], floor=floor), str(steps["unit"].iloc[0]))
+
+
+def gap_panels(gaps: pd.DataFrame, units: dict[str, str]) -> Figure:
+    """Return demand, supply and budget per month, a panel per family in the table's order, twelve at most; short is red."""
+    families = list(gaps["family"].drop_duplicates())[:12]
+    rows = -(-len(families) // 3)
+    figure, axes = canvas(8.4, 1.9 * rows + 0.25, rows=rows, columns=3, squeeze=False)
+    every = pd.DatetimeIndex(gaps["month"].drop_duplicates().sort_values())
+    for ax in axes.flat[len(families) :]:
+        ax.set_axis_off()
+    for ax, family in zip(axes.flat, families, strict=False):
+        part = gaps[gaps["family"].eq(family)].sort_values("month")
+        short = part["supply"] < part["demand"]
+        ax.fill_between(part["month"], part["supply"], part["demand"], where=short, color=SHORT, alpha=0.35, linewidth=0)
+        for name, colour, line in GAP_LINES:
+            ax.plot(part["month"], part[name], color=colour, linestyle=line, linewidth=1.4, label=name)
+        ax.set_title(family, fontsize=9.5)
+        ax.set_ylim(bottom=0)
+        scaled(ax, units.get(family, "units"))
+        ax.set_xlim(every[0], every[-1])
+        month_ticks(ax, every, every=9)
+    known = [(h, t) for h, t in zip(*axes[0, 0].get_legend_handles_labels(), strict=True) if gaps[t].notna().any()]
+    figure.legend(*zip(*known, strict=True), loc="outside upper right", ncols=3, fontsize=8.5)
+    return figure
+
+
+def risk_grid(risk: pd.DataFrame) -> Figure:
+    """Return the chance of being short per family (rows, in the table's order) and month, darker is likelier; in percent."""
+    wide = risk.pivot(index="family", columns="month", values="p_short").reindex(risk["family"].drop_duplicates())
+    figure, ax = canvas(8.4, 0.34 * len(wide) + 0.7)
+    shades = LinearSegmentedColormap.from_list("short", ["#ffffff", "#f2c9c5", SHORT])
+    ax.pcolormesh(wide.to_numpy(), cmap=shades, vmin=0, vmax=1, edgecolor="white", linewidth=1)
+    for (row, column), value in np.ndenumerate(wide.to_numpy()):
+        if value >= 0.05:
+            colour = "white" if value > 0.6 else INK
+            ax.text(column + 0.5, row + 0.5, f"{100 * value:.0f}", ha="center", va="center", fontsize=7.5, color=colour)
+    ax.set_yticks([n + 0.5 for n in range(len(wide))], list(wide.index))
+    ax.set_xticks([n + 0.5 for n in range(0, wide.shape[1], 3)], [f"{m:%b %y}" for m in wide.columns[::3]])
+    ax.invert_yaxis()
+    ax.grid(visible=False)
+    ax.tick_params(length=0)
+    ax.set_xlabel("percent of demand paths on which the month is short; under 5 left blank")
+    return figure
+
+
+GAP_LINES = (("demand", PLAN, "-"), ("supply", SHORT, "--"), ("budget", BUDGET, ":"))

@@ -1,12 +1,17 @@
 """A small invented company with the tables the pack reads, and names that try to break a page."""
 
+import ast
 import itertools
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pandas as pd
+from nbformat import v4
 
-from sop_lib import archive, months, settings
+from sop_lib import archive, months, page, settings
+
+NOTEBOOK = Path(__file__).parent.parent / "notebooks" / "05_executive_pack.ipynb"
 
 CYCLE = months.month("2026-11")
 CLOSED = months.month_range(months.month("2024-11"), 24)
@@ -111,7 +116,9 @@ def supply_tables(base: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     risk = risk.assign(short_p90=risk.late * 1.6).drop(columns="late")
     load = gap[gap.family == "Barbecues"].groupby("month", as_index=False)[["demand", "supply"]].sum()
     load = load.assign(scenario="base", strategy="mixed", plant="Tarn", resource="press line", unit="hours")
-    load = load.assign(load=load.supply, capacity=9500.0, overtime=1500.0, demonstrated=9200.0, unconstrained=load.demand)
+    load = load.assign(
+        load=load.supply, capacity=9500.0, overtime=1500.0, demonstrated=9200.0, unconstrained=load.demand
+    )
     load = load.assign(utilisation=load.load / load.capacity).drop(columns=["demand", "supply"])
     options = pd.DataFrame({
         "decision": 1.0, "option": ["Second shift", "Subcontract", "Do nothing"], "question": f"Open a second shift for {HOSTILE}?",
@@ -120,7 +127,9 @@ def supply_tables(base: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
         "cost_of_delay": 40000.0, "recommended": [True, False, False], "reason": "hiring takes eight weeks",
     })  # fmt: skip
     steps = {"Budget": 100e6, "Volume": -9e6, "Price": 6e6, "Latest": 97e6}
-    bridge = pd.DataFrame({"scenario": "base", "bridge": "budget to latest, revenue 2026", "family": "ALL", "step": list(steps)})
+    bridge = pd.DataFrame(
+        {"scenario": "base", "bridge": "budget to latest, revenue 2026", "family": "ALL", "step": list(steps)}
+    )
     bridge = bridge.assign(order=range(len(steps)), value=list(steps.values()), unit="EUR")
     money_plan = pd.concat([base["financial_plan"], budget_lines(gap)], ignore_index=True)
     return {
@@ -172,8 +181,13 @@ def stock(gap: pd.DataFrame) -> pd.DataFrame:
 
 
 def displays(gap: pd.DataFrame) -> pd.DataFrame:
-    past, ahead = by_family(demand(CLOSED[-3:])), gap.groupby(["month", "family"], as_index=False)[["demand", "supply"]].sum()
-    latest = pd.concat([past.rename(columns={"quantity": "demand"}).assign(supply=past.quantity), ahead], ignore_index=True)
+    past, ahead = (
+        by_family(demand(CLOSED[-3:])),
+        gap.groupby(["month", "family"], as_index=False)[["demand", "supply"]].sum(),
+    )
+    latest = pd.concat(
+        [past.rename(columns={"quantity": "demand"}).assign(supply=past.quantity), ahead], ignore_index=True
+    )
     rows = []
     for block, column in (("sales", "demand"), ("production", "supply")):
         plan = latest.assign(block=block, value=latest[column], past=latest.month < CYCLE, unit="piece")
@@ -181,7 +195,11 @@ def displays(gap: pd.DataFrame) -> pd.DataFrame:
         rows.append(plan.assign(row="Approved", order=2, value=plan.value * 1.02))
         rows.append(plan.assign(row="Actual / latest", order=4))
         rows.append(plan.assign(row="Difference", order=5, value=plan.value * -0.02))
-    rows.append(latest.assign(block="inventory", row="Actual / latest", order=4, value=500.0, past=latest.month < CYCLE, unit="piece"))
+    rows.append(
+        latest.assign(
+            block="inventory", row="Actual / latest", order=4, value=500.0, past=latest.month < CYCLE, unit="piece"
+        )
+    )
     return pd.concat(rows, ignore_index=True).drop(columns=["demand", "supply"])
 
 
@@ -191,15 +209,36 @@ def company(folder: Path, supply: bool = True) -> archive.Cycle:
         '[company]\nname = "Small & Co <b>"\nnote = "An invented company."\ncurrency = "EUR"\n', encoding="utf-8"
     )
     book = archive.open_cycle(settings.load(folder, {}), "2026-11")
-    book.write("products", pd.DataFrame({"product": [p for _, p, _ in PRODUCTS], "family": [f for f, _, _ in PRODUCTS]}))
+    book.write(
+        "products", pd.DataFrame({"product": [p for _, p, _ in PRODUCTS], "family": [f for f, _, _ in PRODUCTS]})
+    )
     sales = demand(CLOSED).rename(columns={"quantity": "ordered"}).drop(columns="family")
     book.write("sales", sales.assign(shipped=sales.ordered))
     if supply:
         families = pd.DataFrame({"family": list(FAMILIES), "unit": "piece", "strategy": ["MTS", "MTS", "MTO"]})
-        book.write("families", families.assign(owner="demand planner", tolerance=0.15, fill_target=0.97, cover_days=25.0))
+        book.write(
+            "families", families.assign(owner="demand planner", tolerance=0.15, fill_target=0.97, cover_days=25.0)
+        )
     for name, table in (supply_tables(demand_tables()) if supply else demand_tables()).items():
         book.write(name, table)
     manifest = book.manifest()
     manifest["sources"] = {"sales": {"file": "sales.csv", "sha256": "0123456789abcdef" * 4, "rows": 1}}
     book.write_manifest(manifest)
     return book
+
+
+def page_of(book: archive.Cycle) -> str:
+    """Return the pack as notebook 05 shows it, its cells run here instead of in a kernel; the tables stay as they are."""
+    code = [c.source for c in nbformat.read(NOTEBOOK, 4).cells if c.cell_type == "code"]
+    first = next(i for i, source in enumerate(code) if "briefing.read" in source)
+    names: dict = {"book": book}
+    exec(code[1], names)
+    shown = [_shown(source, names) for source in code[first:]]
+    cells = [v4.new_code_cell("", outputs=[v4.new_output("execute_result", {"text/html": s.data})]) for s in shown]
+    return page.export(v4.new_notebook(cells=cells), "Small & Co <b>", [("Data", "01_data.html")])
+
+
+def _shown(source: str, names: dict):
+    *before, last = ast.parse(source).body
+    exec(compile(ast.Module(before, []), "cell", "exec"), names)
+    return eval(compile(ast.Expression(last.value), "cell", "eval"), names)
