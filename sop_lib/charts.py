@@ -19,7 +19,6 @@ __all__ = [
     "PLAN",
     "SHORT",
     "bridge",
-    "bridge",
     "canvas",
     "closed_line",
     "components",
@@ -30,10 +29,11 @@ __all__ = [
     "history_panels",
     "lag_lines",
     "month_ticks",
-    "risk_grid",
     "outlook",
     "resource_bars",
+    "risk_grid",
     "scaled",
+    "waterfall",
 ]
 
 INK, MUTED, FAINT = "#1b2733", "#5b6b7a", "#e3e8ee"
@@ -141,29 +141,24 @@ def outlook(months: pd.DataFrame, cycle: pd.Timestamp, unit: str) -> Figure:
     return figure
 
 
-def bridge(bridges: pd.DataFrame, name: str, family: str = "ALL") -> Figure:
-    """Return one bridge as a waterfall: the first and last step are totals, the others what lies between them.
-
-    The axis is cut where the steps would be lost beside the totals, and says so.
-    """
-    steps = bridges[(bridges["bridge"] == name) & (bridges["family"] == family)].sort_values("order", ignore_index=True)
-    total = steps.index.isin([0, len(steps) - 1])
-    ends = steps["value"].cumsum().where(steps.index < len(steps) - 1, steps["value"])
-    starts = ends.shift(fill_value=0.0).where(~total, 0.0)
-    inner = pd.concat([ends, starts[~total]])
-    cut = inner.min() - 0.6 * (inner.max() - inner.min())
+def waterfall(steps: pd.DataFrame, unit: str) -> Figure:
+    """Return steps from a first total to a last one; `start` and `end` bound each bar, `total` marks the totals."""
     figure, ax = canvas(4.8, 3.0)
-    colour = [INK if t else (PLAN if v >= 0 else SHORT) for t, v in zip(total, steps["value"], strict=True)]
-    ax.bar(steps.index, ends - starts, bottom=starts, color=colour, width=0.62)
-    ax.set_ylim(cut if cut > 0.3 * inner.max() else min(0.0, cut), inner.max() + 0.12 * (inner.max() - max(cut, 0.0)))
-    size = scaled(ax, steps["unit"].iloc[0] + (", axis cut" if ax.get_ylim()[0] > 0 else ""))
-    tops = pd.concat([starts, ends], axis=1).max(axis=1)
-    for at, top, value, whole in zip(steps.index, tops, steps["value"], total, strict=True):
-        text = f"{value / size:{'' if whole else '+'},.3g}".replace("-", "−")
-        ax.annotate(text, (at, top), xytext=(0, 3), textcoords="offset points", ha="center", fontsize=8.5)
-    ax.set_xticks(list(steps.index), [s.replace(" ", "\n", 1) for s in steps["step"]])
-    ax.tick_params(axis="x", length=0, labelsize=8.5)
+    colour = [
+        INK if t else (PLAN if e >= s else SHORT) for s, e, t in zip(steps.start, steps.end, steps.total, strict=True)
+    ]
+    ax.bar(range(len(steps)), steps.end - steps.start, bottom=steps.start, color=colour, width=0.62)
+    for at, (low, high, text) in enumerate(zip(steps.start, steps.end, steps.text, strict=True)):
+        spot = ax.annotate(
+            text, (at, max(low, high)), xytext=(0, 3), textcoords="offset points", ha="center", va="bottom"
+        )
+        spot.set(fontsize=8.5)
+    ax.set_xticks(range(len(steps)), steps.step)
+    ax.tick_params(axis="x", length=0)
     ax.grid(visible=False, axis="x")
+    ax.set_ylim(steps.floor.iloc[0])
+    ax.margins(y=0.12)
+    scaled(ax, unit if steps.floor.iloc[0] == 0 else f"{unit}, axis cut")
     return figure
 
 
@@ -304,7 +299,9 @@ def bridge(bridges: pd.DataFrame, name: str, family: str = "ALL") -> Figure:
     before = level.shift(fill_value=0.0)
     bars = steps.assign(total=total, start=before.where(~total, 0.0), end=level.where(~total, steps["value"]))
     digits = "{:,.1f}" if steps["value"].abs().max() >= 1e7 else "{:,.2f}"
-    text = [(digits if t else digits.replace(":", ":+")).format(v / 1e6) for v, t in zip(bars["value"], total, strict=True)]
+    text = [
+        (digits if t else digits.replace(":", ":+")).format(v / 1e6) for v, t in zip(bars["value"], total, strict=True)
+    ]
     low = bars[["start", "end"]].where(~bars["total"], bars[["end", "end"]].to_numpy()).min().min()
     spread = bars["end"].max() - low
     floor = max(low - 0.6 * spread, 0.0) if low > 0 and spread < 0.5 * low else 0.0
@@ -323,7 +320,9 @@ def gap_panels(gaps: pd.DataFrame, units: dict[str, str]) -> Figure:
     for ax, family in zip(axes.flat, families, strict=False):
         part = gaps[gaps["family"].eq(family)].sort_values("month")
         short = part["supply"] < part["demand"]
-        ax.fill_between(part["month"], part["supply"], part["demand"], where=short, color=SHORT, alpha=0.35, linewidth=0)
+        ax.fill_between(
+            part["month"], part["supply"], part["demand"], where=short, color=SHORT, alpha=0.35, linewidth=0
+        )
         for name, colour, line in GAP_LINES:
             ax.plot(part["month"], part[name], color=colour, linestyle=line, linewidth=1.4, label=name)
         ax.set_title(family, fontsize=9.5)
