@@ -168,24 +168,24 @@ Gas valve,HEA-06,Heaters,1
 """,
     "kpi_targets": """kpi,family,year,target,owner_role,parent_kpi
 fill_rate,,2026,0.96,Supply chain manager,
-on_time_in_full,,2026,0.92,Logistics manager,fill_rate
+on_time_in_full,,2026,0.9,Logistics manager,fill_rate
 stock_out_rate,,2026,0.02,Supply planner,fill_rate
-forecast_wape,,2026,0.12,Demand planner,fill_rate
+forecast_wape,,2026,0.07,Demand planner,fill_rate
 forecast_bias,,2026,0,Demand planner,forecast_wape
 plan_attainment,,2026,1,Plant manager Tarn,fill_rate
-schedule_adherence,,2026,0.85,Plant manager Tarn,plan_attainment
+schedule_adherence,,2026,0.95,Plant manager Tarn,plan_attainment
 cover_days,,2026,38,Supply planner,inventory_turns
 inventory_turns,,2026,9,Finance manager,
 revenue_to_budget,,2026,1,Sales director,
 margin_to_budget,,2026,1,Finance manager,revenue_to_budget
 gross_margin,,2026,0.41,Finance manager,margin_to_budget
 fill_rate,,2027,0.97,Supply chain manager,
-on_time_in_full,,2027,0.94,Logistics manager,fill_rate
+on_time_in_full,,2027,0.92,Logistics manager,fill_rate
 stock_out_rate,,2027,0.02,Supply planner,fill_rate
-forecast_wape,,2027,0.11,Demand planner,fill_rate
+forecast_wape,,2027,0.065,Demand planner,fill_rate
 forecast_bias,,2027,0,Demand planner,forecast_wape
 plan_attainment,,2027,1,Plant manager Tarn,fill_rate
-schedule_adherence,,2027,0.88,Plant manager Tarn,plan_attainment
+schedule_adherence,,2027,0.95,Plant manager Tarn,plan_attainment
 cover_days,,2027,36,Supply planner,inventory_turns
 inventory_turns,,2027,10,Finance manager,
 revenue_to_budget,,2027,1,Sales director,
@@ -204,7 +204,7 @@ EC-117,PAR-03,2027-09-01,,40
 """,
     "initiatives": """initiative,owner,from_month,spend,benefit,hurdle_roi,objective
 Press line overhaul,Plant manager Tarn,2027-01-01,1450000,2300000,0.25,Two of three presses are rebuilt by May 2027
-Second carrier East,Logistics manager,2026-09-01,180000,260000,0.2,On time in full in East at 0.94
+Second carrier East,Logistics manager,2026-09-01,180000,260000,0.2,On time in full in East at 0.92
 Stock visibility for shops,Sales director,2025-03-01,240000,300000,0.15,Fewer lost sales in stock-outs
 Lighting range renewal,Product manager lighting,2027-02-01,600000,980000,0.3,Stop the fall of Lighting
 """,

@@ -215,11 +215,16 @@ def month_of_sales(stock: np.ndarray, owed: np.ndarray, wanted: np.ndarray, wait
     return np.where(cut, np.clip(sent - owed, 0, None), wanted), sent
 
 
+def month_end_orders(wanted: np.ndarray, rng) -> np.ndarray:
+    """Return orders that come too late in a month to ship in it: a seventh, in three months of ten."""
+    caught = rng.random(wanted.shape) < 0.3
+    return np.floor(wanted * caught * (0.10 + 0.08 * rng.random(wanted.shape))).astype(int)
+
+
 def run_factory(mean: np.ndarray, wanted: np.ndarray, rng) -> dict[str, np.ndarray]:
     """Return 72 months of the company at work: made, subcontracted, ordered, shipped, on hand and backlog."""
     (plan, target), share, back, counted = levelled_plan(mean), disruption(), returned(), stock_counts(rng)
-    late = 0.03 + 0.02 * rng.random((PAST, P, R)) + 0.02 * np.array([0, 0, 1, 0])
-    waits = np.floor(wanted * late).astype(int)
+    waits = month_end_orders(wanted, rng)
     log: dict[str, list] = {name: [] for name in LOG}
     stock, owed = whole(target[0]), np.zeros((P, R), dtype=int)
     for t in range(PAST):
