@@ -7,7 +7,7 @@ MASE, the M5 competition for RMSSE, Gneiting and Raftery (2007) for the pinball 
 import numpy as np
 import pandas as pd
 
-__all__ = ["METRICS", "QUANTILES", "accuracy", "range_accuracy", "scores"]
+__all__ = ["METRICS", "QUANTILES", "accuracy", "beside_naive", "range_accuracy", "scores"]
 
 SERIES = ["level", "series", "family", "product", "region"]
 QUANTILES = {"p025": 0.025, "p10": 0.10, "p50": 0.50, "p90": 0.90, "p975": 0.975}
@@ -20,7 +20,8 @@ def scores(errors: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     `scale` is the mean absolute, `scale_sq` the mean squared error of the seasonal naive in the months known
     before the first origin. A metric without a denominator is blank.
 
-    >>> errors = pd.DataFrame({"model": "m", "forecast": [12.0, 9.0], "actual": [10.0, 10.0], "scale": 3.0, "scale_sq": 10.0})
+    >>> errors = pd.DataFrame({"model": "m", "forecast": [12.0, 9.0], "actual": [10.0, 10.0]})
+    >>> errors = errors.assign(scale=3.0, scale_sq=10.0)
     >>> scores(errors, ["model"])[["wape", "bias", "mase", "rmsse"]].round(3).values.tolist()
     [[0.15, 0.05, 0.5, 0.5]]
     """
@@ -79,7 +80,26 @@ def pinball(quantile: pd.Series, actual: pd.Series, share: float) -> pd.Series:
     >>> pinball(pd.Series([10.0, 10.0]), pd.Series([20.0, 5.0]), 0.9).round(6).tolist()
     [9.0, 0.5]
     """
-    return np.maximum(share * (actual - quantile), (share - 1) * (actual - quantile))
+    missed = actual - quantile
+    return (share * missed).where(missed > 0, (share - 1) * missed)
+
+
+def beside_naive(accuracy: pd.DataFrame, level: str, series: str | None = None, lag: int | None = None) -> pd.DataFrame:
+    """Return per series and lag of a level the scores of the combination beside the seasonal naive's WAPE.
+
+    `margin` is the naive's WAPE minus the combination's; positive = better than naive.
+    """
+    rows = accuracy[accuracy["level"] == level]
+    rows = rows[(rows["series"] == series) if series else ((rows["series"] != "ALL") | (level == "total"))]
+    rows = rows[rows["lag"] == lag] if lag is not None else rows
+    keys = ["series", "lag"]
+    own = rows[rows["model"] == "combination"].pivot(index=keys, columns="metric", values="value")
+    wape = rows[rows["metric"] == "wape"].pivot(index=keys, columns="model", values="value")
+    wape = wape.reindex(columns=["combination", "seasonal_naive"])
+    out = own.reindex(columns=[*METRICS, "coverage80", "coverage95"])
+    out.insert(1, "naive", wape["seasonal_naive"])
+    out.insert(2, "margin", wape["seasonal_naive"] - wape["combination"])
+    return out.rename_axis(columns=None).reset_index()
 
 
 def _long(wide: pd.DataFrame, by: list[str], metrics: list[str]) -> pd.DataFrame:

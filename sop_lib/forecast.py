@@ -1,7 +1,7 @@
-"""Statistical forecast: a rule per series, models through statsforecast, their plain mean, and the backtest.
+"""Statistical forecast: a rule per series, models through statsforecast, and their plain mean.
 
 Combining beats choosing (Makridakis and others, M4): the forecast is the mean of the rule's models, each with
-the same weight. Ranges come from the errors of the backtest, see `ranges`.
+the same weight. How good it is says `backtest`, how sure `ranges`.
 """
 
 from collections.abc import Callable
@@ -18,19 +18,18 @@ __all__ = [
     "MODELS",
     "RULES",
     "Forecasts",
-    "backtest",
-    "backtest_levels",
+    "Model",
     "combine",
     "forecast",
-    "held_out",
     "left_out",
-    "model_scores",
+    "of_rule",
     "panel",
+    "rule_counts",
+    "run_models",
     "series_rules",
-    "weights",
 ]  # fmt: skip
 
-SEASON, MAX_LAG, MAX_ORIGINS, MONTHS_NEEDED = 12, 12, 12, 24
+SEASON, MONTHS_NEEDED = 12, 24
 INTERMITTENT_FROM = 1.32
 IMPLAUSIBLE_ABOVE = 3.0
 COMBINATION, BENCHMARK = "combination", "seasonal_naive"
@@ -74,7 +73,7 @@ def series_rules(panel: pd.DataFrame, last_known: pd.Timestamp | None = None) ->
         **{m: (m, "first") for m in ("level", *MEMBERS)},
         first=("month", "min"), last=("month", "max"), months=("month", "size"), sold=("sold", "sum"),
         highest=("quantity", "max"), lowest=("quantity", "min"),
-        seasonal=("seasonal", "mean"), seasonal_sq=("seasonal_sq", "mean"), step=("step", "mean"), step_sq=("step_sq", "mean"),
+        **{c: (c, "mean") for c in ("seasonal", "seasonal_sq", "step", "step_sq")},
     ).reset_index()  # fmt: skip
     out = out.merge(_pauses(parts), on="series", how="left", validate="one_to_one")
     out["interval"] = out["months"] / out["sold"].where(out["sold"] > 0)
@@ -112,47 +111,17 @@ def _rule(series: pd.DataFrame, last_known: pd.Timestamp) -> np.ndarray:
 
 def forecast(panel: pd.DataFrame, rules: pd.DataFrame, horizon: int) -> Forecasts:
     """Return the forecast of every model and of the combination, per series and month of the horizon, in units."""
-    parts = [_members(panel, rules, rule) for rule in RULES]
-    found = [_run(part, RULES[rule].models, _predict(horizon)) for rule, part in zip(RULES, parts, strict=True)]
-    of_a_year = panel[panel["series"].isin(rules.loc[rules["months"] >= SEASON, "series"])]
-    benchmark = _run(of_a_year, (BENCHMARK,), _predict(horizon))
+    still = rules[rules["rule"].isin(["ended", "never sold"])].assign(month=panel["month"].max(), quantity=0.0)
+    moving = panel[~panel["series"].isin(still["series"])]
+    rows = pd.concat([moving, still[list(panel)]], ignore_index=True) if len(still) else moving
+    found = [run_models(of_rule(rows, rules, rule), RULES[rule].models, _predict(horizon)) for rule in RULES]
+    of_a_year = moving[moving["series"].isin(rules.loc[rules["months"] >= SEASON, "series"])]
+    benchmark = run_models(of_a_year, (BENCHMARK,), _predict(horizon))
     return combine([*found, benchmark], panel)
 
 
-def held_out(rules: pd.DataFrame, horizon: int) -> pd.DataFrame:
-    """Return per series how many lags and origins its backtest has, so that 24 months stay before the first origin.
-
-    All 12 lags from 12 origins need 47 months; a shorter series gives up half of what is lacking in lags,
-    half in origins. Series with fewer than 25 months or that ended have none.
-    """
-    most = min(horizon, MAX_LAG)
-    spare = (rules["months"] - MONTHS_NEEDED).clip(0, most + MAX_ORIGINS - 1)
-    out = rules[["series"]].assign(lags=(spare // 2 + 1).clip(upper=most))
-    out["origins"] = (spare - out["lags"] + 1).clip(upper=MAX_ORIGINS)
-    return out[(spare > 0) & (rules["last"] == rules["last"].max())].reset_index(drop=True)
-
-
-def backtest(panel: pd.DataFrame, rules: pd.DataFrame, horizon: int) -> Forecasts:
-    """Return forecasts of every model, the combination and the seasonal naive from earlier origins, beside what came.
-
-    The rule of a series is what its months up to its first origin say. Models that carry a fit forward are
-    fitted there and updated; the others are fitted again at every origin. `scale` and `scale_sq` are as known
-    at the first origin. No forecast has seen its own month.
-    """
-    found, known = [], []
-    windows = held_out(rules, horizon).merge(rules[["series", "last"]], on="series", how="left", validate="one_to_one")
-    for (lags, origins), members in windows.groupby(["lags", "origins"]):
-        part = panel[panel["series"].isin(members["series"])]
-        first_origin = members["last"].max() - pd.DateOffset(months=int(lags + origins - 1))
-        then = series_rules(part[part["month"] <= first_origin])
-        known.append(then.assign(lags=lags, origins=origins))
-        for rule in RULES:
-            found.append(_run(_members(part, then, rule), RULES[rule].models, _replay(int(lags), int(origins))))
-        found.append(_run(part, (BENCHMARK,), _replay(int(lags), int(origins))))
-    return _beside_actual(combine(found, panel), panel, known)
-
-
-def _members(panel: pd.DataFrame, rules: pd.DataFrame, rule: str) -> pd.DataFrame:
+def of_rule(panel: pd.DataFrame, rules: pd.DataFrame, rule: str) -> pd.DataFrame:
+    """Return the months of the series that a rule forecasts."""
     return panel[panel["series"].isin(rules.loc[rules["rule"] == rule, "series"])]
 
 
@@ -164,14 +133,7 @@ def _predict(horizon: int) -> Callable:
     return run
 
 
-def _replay(lags: int, origins: int) -> Callable:
-    def run(engine, frame: pd.DataFrame, model: "Model") -> pd.DataFrame:
-        return engine.cross_validation(df=frame, h=lags, n_windows=origins, step_size=1, refit=model.refit)
-
-    return run
-
-
-def _run(panel: pd.DataFrame, models: tuple[str, ...], run: Callable) -> Forecasts:
+def run_models(panel: pd.DataFrame, models: tuple[str, ...], run: Callable) -> Forecasts:
     """Return what each model says for each series of the panel, one model after the other."""
     frame = panel.rename(columns={"series": "unique_id", "month": "ds", "quantity": "y"})[["unique_id", "ds", "y"]]
     done = [_tried(frame, model, run) for model in models if len(frame)]
@@ -242,57 +204,20 @@ def _remarks(table: pd.DataFrame, best: pd.DataFrame) -> list[pd.DataFrame]:
     return [wild, below, alone.assign(model=BENCHMARK, remark="stood in: no model left", error="")]
 
 
-def _beside_actual(found: Forecasts, panel: pd.DataFrame, known: list[pd.DataFrame]) -> Forecasts:
-    series = pd.concat(known).drop(columns=["first", "last", "months", "interval", "silent", "highest"])
-    table = found.table.merge(series, on="series", how="left", validate="many_to_one")
-    actual = panel[["series", "month", "quantity"]].rename(columns={"quantity": "actual"})
-    table = table.merge(actual, on=["series", "month"], how="left", validate="many_to_one")
-    apart = table["month"].dt.to_period("M").astype("int64") - table["origin"].dt.to_period("M").astype("int64")
-    order = ["series", "model", "origin", "lag"]
-    return Forecasts(table.assign(lag=apart).sort_values(order, ignore_index=True), found.remarks)
-
-
-def full_windows(backtest: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of the series that have all lags from all origins."""
-    most = backtest[["lags", "origins"]].sum(axis=1)
-    return backtest[most == most.max()]
-
-
-def backtest_levels(backtest: pd.DataFrame, panel: pd.DataFrame, levels: list[str]) -> pd.DataFrame:
-    """Return the backtest of the combination and the seasonal naive summed to each level.
-
-    Only series with all lags from all origins are summed, so that a sum is of the same series at every
-    origin; `demand_share` is their share of all demand of the panel's last twelve months.
-    """
-    rows = full_windows(backtest[backtest["model"].isin([COMBINATION, BENCHMARK])])
-    part = panel[panel["series"].isin(rows["series"])]
-    recent = panel["month"] > panel["month"].max() - pd.DateOffset(months=SEASON)
-    share = part.loc[recent, "quantity"].sum() / max(panel.loc[recent, "quantity"].sum(), 1e-9)
-    out = []
-    for level in levels:
-        sums = hierarchy.aggregate(rows, level, ["model", "origin", "lag", "month"], ["forecast", "actual"])
-        months = hierarchy.aggregate(part[part["month"] <= rows["origin"].min()], level, ["month"], ["quantity"])
-        scales = series_rules(months.sort_values(["series", "month"]))[["series", "scale", "scale_sq"]]
-        out.append(sums.merge(scales, on="series", how="left", validate="many_to_one").assign(demand_share=share))
-    return pd.concat(out, ignore_index=True)
-
-
 def left_out(remarks: pd.DataFrame) -> pd.DataFrame:
     """Return how often each model was left out, corrected or stood in, and for how many series."""
     groups = remarks.groupby(["remark", "model"], as_index=False)
     return groups.agg(times=("series", "size"), series=("series", "nunique"), example=("series", "first"))
 
 
-def weights(rules: pd.DataFrame) -> pd.DataFrame:
-    """Return the rules in use: their models, each model's weight, why, and how many series they forecast."""
-    counts = rules["rule"].value_counts()
-    used = [
-        (rule, m, 1 / len(r.models), counts[rule], r.reason)
-        for rule, r in RULES.items()
-        if rule in counts
-        for m in r.models
-    ]
-    return pd.DataFrame(used, columns=["rule", "model", "weight", "series", "reason"])
+def rule_counts(rules: pd.DataFrame, backtest: pd.DataFrame) -> pd.DataFrame:
+    """Return how many series each rule forecasts, in words, and how many of them are too short for the backtest."""
+    tested = rules["series"].isin(backtest["series"]) if len(backtest) else pd.Series(False, index=rules.index)
+    rows = rules.assign(untested=~tested, method=rules["rule"].map({n: r.reason for n, r in RULES.items()}))
+    out = rows.groupby(["rule", "method"], as_index=False).agg(
+        series=("series", "size"), not_backtested=("untested", "sum")
+    )
+    return out.sort_values("series", ascending=False, kind="stable", ignore_index=True)
 
 
 @dataclass(frozen=True)
@@ -331,12 +256,13 @@ MODELS = {
     "mean": Model("HistoricAverage", {}, refit=True),
     "last": Model("Naive", {}),
     "zero": Model("ZeroModel", {}),
+    "last_year": Model("SeasonalNaive", {"season_length": SEASON}),
     BENCHMARK: Model("SeasonalNaive", {"season_length": SEASON}),
 }
 RULES = {
     COMBINATION: Rule(("theta", "ces", "ets"), "combination"),
     "intermittent": Rule(("adida", "imapa", "tsb"), "intermittent: mean of ADIDA, IMAPA and TSB"),
-    "under two years": Rule((BENCHMARK,), "12 to 23 months: seasonal naive"),
+    "under two years": Rule(("last_year",), "12 to 23 months: seasonal naive"),
     "short": Rule(("mean",), "6 to 11 months: their mean"),
     "young": Rule(("mean",), "under 6 months: their mean"),
     "constant": Rule(("last",), "constant: its value"),

@@ -89,7 +89,7 @@ def recent_mix(history: pd.DataFrame, level: str, months: int = 12) -> pd.DataFr
     """
     first = history["month"].max() - pd.DateOffset(months=months - 1)
     recent = history.assign(quantity=history["cleansed"].where(history["month"] >= first, 0.0))
-    leaf = recent.groupby(MEMBERS, as_index=False)["quantity"].sum()
+    leaf = recent.groupby(MEMBERS, as_index=False)[["quantity"]].sum()
     keys = level_keys(level)
     groups = [leaf[k] for k in keys] or [pd.Series(0, index=leaf.index)]
     total = leaf["quantity"].groupby(groups).transform("sum")

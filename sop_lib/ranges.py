@@ -12,9 +12,19 @@ from scipy import sparse, stats
 
 from sop_lib import hierarchy
 from sop_lib.accuracy import QUANTILES
-from sop_lib.forecast import COMBINATION, RULES, full_windows, series_rules
+from sop_lib.backtest import full_windows
+from sop_lib.forecast import COMBINATION, RULES, series_rules
 
-__all__ = ["PATHS", "backtest_ranges", "family_paths", "forecast_table", "leaf_paths", "path_quantiles", "sample_paths"]
+__all__ = [
+    "PATHS",
+    "at_product_region",
+    "backtest_ranges",
+    "family_paths",
+    "forecast_table",
+    "leaf_paths",
+    "path_quantiles",
+    "sample_paths",
+]
 
 PATHS, SEED = 500, 20_261_101
 POOL_NEEDED = 40
@@ -27,7 +37,7 @@ def sample_paths(
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """Return the series (one row each) and their sample paths: an array path × series × month, in units, never below 0.
 
-    `forecast` is the combination per series and month, `backtest` the backtest of `forecast.backtest`.
+    `forecast` is the combination per series and month, `backtest` the backtest of `backtest.backtest`.
     Beyond the backtest's last lag L the range of month m is that of lag L times the root of m/L.
     """
     series = rules.sort_values("series", ignore_index=True)
@@ -131,6 +141,22 @@ def path_quantiles(series: pd.DataFrame, paths: np.ndarray, level: str, months: 
     return members.merge(out, on="series", how="inner", validate="one_to_many")
 
 
+def at_product_region(
+    forecast: pd.DataFrame, rules: pd.DataFrame, backtest: pd.DataFrame, sold: pd.DataFrame, months: pd.DatetimeIndex
+) -> tuple[pd.DataFrame, pd.DataFrame, np.ndarray]:
+    """Return the combination per product, region and month, in units; its series; and their sample paths.
+
+    What was forecast above product × region is shared out by the mix of the last twelve months of `sold`.
+    """
+    level = rules["level"].iloc[0]
+    mix = hierarchy.recent_mix(sold, level)
+    own = forecast[forecast["model"] == COMBINATION]
+    named = own.merge(rules[["series", *MEMBERS]], on="series", how="left", validate="many_to_one")
+    leaf = hierarchy.split(named[[*MEMBERS, "month", "forecast"]], mix, level, ["forecast"])
+    series, paths = leaf_paths(*sample_paths(own, rules, backtest, months), mix, level)
+    return leaf, series, paths
+
+
 def leaf_paths(
     series: pd.DataFrame, paths: np.ndarray, mix: pd.DataFrame, level: str
 ) -> tuple[pd.DataFrame, np.ndarray]:
@@ -142,9 +168,7 @@ def leaf_paths(
     return leaf[MEMBERS], paths[:, leaf["position"].to_numpy(), :] * leaf["share"].to_numpy()[None, :, None]
 
 
-def forecast_table(
-    leaf: pd.DataFrame, series: pd.DataFrame, paths: np.ndarray, rules: pd.DataFrame, levels: list[str]
-) -> pd.DataFrame:
+def forecast_table(leaf: pd.DataFrame, series: pd.DataFrame, paths: np.ndarray, rules: pd.DataFrame) -> pd.DataFrame:
     """Return mean and quantiles per level, series and month, in units: sums of product × region and of its paths.
 
     `leaf` holds the forecast per product, region and month. `method` is the rule of the series where it was
@@ -152,6 +176,7 @@ def forecast_table(
     """
     months = pd.DatetimeIndex(sorted(leaf["month"].unique()))
     own = rules["level"].iloc[0]
+    levels = dict.fromkeys([*hierarchy.LEVELS, own])
     method = rules["rule"].map({name: rule.reason for name, rule in RULES.items()}).set_axis(rules["series"])
     out = []
     for level in levels:
@@ -166,7 +191,7 @@ def forecast_table(
 
 
 def family_paths(series: pd.DataFrame, paths: np.ndarray, months: pd.DatetimeIndex) -> pd.DataFrame:
-    """Return path, month, family, region, quantity: the sum of the paths of a family's products in a region, in units."""
+    """Return path, month, family, region, quantity: the summed paths of a family's products in a region, in units."""
     keys = series[["family", "region"]].drop_duplicates().sort_values(["family", "region"], ignore_index=True)
     at = pd.MultiIndex.from_frame(keys).get_indexer(pd.MultiIndex.from_frame(series[["family", "region"]]))
     _, summed = _summed(paths, pd.Series(at))

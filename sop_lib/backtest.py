@@ -1,0 +1,110 @@
+"""The rolling-origin backtest: forecasts as they would have been made from earlier months, beside what came."""
+
+from collections.abc import Callable
+
+import pandas as pd
+
+from sop_lib import accuracy, hierarchy
+from sop_lib.forecast import (
+    BENCHMARK,
+    COMBINATION,
+    MONTHS_NEEDED,
+    RULES,
+    Forecasts,
+    Model,
+    combine,
+    of_rule,
+    run_models,
+    series_rules,
+)
+
+__all__ = ["backtest", "backtest_levels", "full_windows", "held_out", "model_scores"]
+
+MAX_LAG, MAX_ORIGINS = 12, 12
+
+
+def held_out(rules: pd.DataFrame, horizon: int) -> pd.DataFrame:
+    """Return per series how many lags and origins its backtest has, so that 24 months stay before the first origin.
+
+    All 12 lags from 12 origins need 47 months; a shorter series gives up half of what is lacking in lags,
+    half in origins. Series with fewer than 25 months or that ended have none.
+    """
+    most = min(horizon, MAX_LAG)
+    spare = (rules["months"] - MONTHS_NEEDED).clip(0, most + MAX_ORIGINS - 1)
+    out = rules[["series"]].assign(lags=(spare // 2 + 1).clip(upper=most))
+    out["origins"] = (spare - out["lags"] + 1).clip(upper=MAX_ORIGINS)
+    return out[(spare > 0) & (rules["last"] == rules["last"].max())].reset_index(drop=True)
+
+
+def backtest(panel: pd.DataFrame, rules: pd.DataFrame, horizon: int) -> Forecasts:
+    """Return forecasts of every model, the combination and the seasonal naive from earlier origins, beside what came.
+
+    The rule of a series is what its months up to its first origin say. Models that carry a fit forward are
+    fitted there and updated; the others are fitted again at every origin. `scale` and `scale_sq` are as known
+    at the first origin. No forecast has seen its own month.
+    """
+    found, known = [], []
+    windows = held_out(rules, horizon).merge(rules[["series", "last"]], on="series", how="left", validate="one_to_one")
+    for _, members in windows.groupby(["lags", "origins"]):
+        lags, origins = (int(members[name].iloc[0]) for name in ("lags", "origins"))
+        part = panel[panel["series"].isin(members["series"])]
+        first_origin = members["last"].max() - pd.DateOffset(months=lags + origins - 1)
+        then = series_rules(part[part["month"] <= first_origin])
+        known.append(then.assign(lags=lags, origins=origins))
+        for rule in RULES:
+            found.append(run_models(of_rule(part, then, rule), RULES[rule].models, _replay(lags, origins)))
+        found.append(run_models(part, (BENCHMARK,), _replay(lags, origins)))
+    return _beside_actual(combine(found, panel), panel, known)
+
+
+def _replay(lags: int, origins: int) -> Callable:
+    def run(engine, frame: pd.DataFrame, model: Model) -> pd.DataFrame:
+        return engine.cross_validation(df=frame, h=lags, n_windows=origins, step_size=1, refit=model.refit)
+
+    return run
+
+
+def _beside_actual(found: Forecasts, panel: pd.DataFrame, known: list[pd.DataFrame]) -> Forecasts:
+    series = pd.concat(known).drop(columns=["first", "last", "months", "interval", "silent", "highest"])
+    table = found.table.merge(series, on="series", how="left", validate="many_to_one")
+    actual = panel[["series", "month", "quantity"]].rename(columns={"quantity": "actual"})
+    table = table.merge(actual, on=["series", "month"], how="left", validate="many_to_one")
+    apart = table["month"].dt.to_period("M").astype("int64") - table["origin"].dt.to_period("M").astype("int64")
+    order = ["series", "model", "origin", "lag"]
+    return Forecasts(table.assign(lag=apart).sort_values(order, ignore_index=True), found.remarks)
+
+
+def full_windows(backtest: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the series that have all lags from all origins."""
+    most = backtest[["lags", "origins"]].sum(axis=1)
+    return backtest[most == most.max()]
+
+
+def backtest_levels(backtest: pd.DataFrame, panel: pd.DataFrame, levels: list[str]) -> pd.DataFrame:
+    """Return the backtest with the combination and the seasonal naive summed to the other levels.
+
+    Only series with all lags from all origins are summed, so that a sum is of the same series at every origin.
+    """
+    rows = full_windows(backtest[backtest["model"].isin([COMBINATION, BENCHMARK])])
+    part = panel[panel["series"].isin(rows["series"])]
+    own, out = backtest["level"].iloc[0] if len(backtest) else "", [backtest]
+    for level in [name for name in levels if name != own and len(rows)]:
+        sums = hierarchy.aggregate(rows, level, ["model", "origin", "lag", "month"], ["forecast", "actual"])
+        months = hierarchy.aggregate(part[part["month"] <= rows["origin"].min()], level, ["month"], ["quantity"])
+        scales = series_rules(months.sort_values(["series", "month"]))[["series", "scale", "scale_sq"]]
+        out.append(sums.merge(scales, on="series", how="left", validate="many_to_one"))
+    return pd.concat(out, ignore_index=True)
+
+
+def model_scores(backtest: pd.DataFrame) -> pd.DataFrame:
+    """Return per rule and model its weight in the mean and how it did beside the seasonal naive, over all lags.
+
+    Models of a rule are scored on the same series; `series` were forecast by that rule at their first origin.
+    """
+    rows = backtest.dropna(subset=["rule"])
+    out = accuracy.scores(rows, ["rule", "model"]).drop(columns=["tracking_signal"])
+    series = rows.groupby(["rule", "model"])["series"].nunique().rename("series").reset_index()
+    out = out.merge(series, on=["rule", "model"], how="left", validate="one_to_one")
+    share = {(name, m): 1 / len(rule.models) for name, rule in RULES.items() for m in rule.models}
+    out.insert(2, "weight", [share.get(pair) for pair in zip(out["rule"], out["model"], strict=True)])
+    return out

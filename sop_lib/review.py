@@ -1,0 +1,273 @@
+"""The first screen of the demand review: the plan against what people compare it with, and where to look first."""
+
+import numpy as np
+import pandas as pd
+
+from sop_lib import months
+from sop_lib.accuracy import beside_naive
+from sop_lib.forecast import COMBINATION
+from sop_lib.hierarchy import level_keys
+
+__all__ = [
+    "FORMATS",
+    "accuracy_sentence",
+    "change_sentence",
+    "change_steps",
+    "common_unit",
+    "decomposition",
+    "exceptions",
+    "headline",
+    "outlook",
+    "range_sentence",
+    "season_sentence",
+]
+
+KEY = ["month", "family"]
+VIEWS = ["plan", "low", "high", "approved", "budget", "last_year"]
+SEASON, TWO_YEARS = 12, 24
+
+
+def common_unit(families: pd.DataFrame) -> str:
+    """Return the unit that all families share; 'units' when the company names none, blank when they differ."""
+    named = families["unit"].dropna().unique()
+    return "units" if len(named) == 0 else str(named[0]) if len(named) == 1 else ""
+
+
+def outlook(
+    plan: pd.DataFrame, history: pd.DataFrame, paths: pd.DataFrame, budget: pd.DataFrame, approved: pd.DataFrame,
+    *, worth: pd.DataFrame, start: int, unit: str, currency: str,
+) -> pd.DataFrame:  # fmt: skip
+    """Return the next three months and the full fiscal year against approved plan, budget and last year.
+
+    One row per span in `unit` (none when families have unlike units) and one in money at average prices.
+    Closed months are actual demand and revenue, in `approved` too. low and high are P10 and P90 of the sample
+    paths, moved to the plan. A figure is blank when it does not cover every month of its span.
+    """
+    cycle = plan["month"].min()
+    approved = approved[approved["measure"] == "demand"]
+    frames = _views(plan, history, budget, approved, worth, cycle)
+    year = months.fiscal_year_months(int(str(months.fiscal_year(cycle, start))), start)
+    spans = {
+        f"next three months, {cycle:%b %y} to {cycle + pd.DateOffset(months=2):%b %y}": months.month_range(cycle, 3)
+    }
+    spans[f"fiscal year, {year[0]:%b %y} to {year[-1]:%b %y}"] = year
+    rows = [
+        {"span": span, "unit": word, **_figures(frames, paths, when, column)}
+        for span, when in spans.items()
+        for column, word in (("quantity", unit), ("revenue", currency))
+        if word
+    ]
+    out = pd.DataFrame(rows).dropna(subset=["plan"])
+    for base in ("approved", "budget", "last_year"):
+        out[f"to_{base}"] = out["plan"] / out[base].where(out[base] > 0) - 1
+    return out.reset_index(drop=True)
+
+
+def _views(plan, history, budget, approved, worth, cycle) -> dict[str, pd.DataFrame]:
+    """Return month, family, quantity and revenue of each view."""
+    priced = plan.merge(worth[["month", "product", "region", "price"]], on=["month", "product", "region"], how="left")
+    priced = priced.assign(revenue=priced["quantity"] * priced["price"])
+    ahead = priced.groupby(KEY, as_index=False)[["quantity", "revenue"]].sum(min_count=1)
+    past = (
+        history.rename(columns={"raw": "quantity"})
+        .groupby(KEY, as_index=False)[["quantity", "revenue"]]
+        .sum(min_count=1)
+    )
+    each = ahead.assign(price=ahead["revenue"] / ahead["quantity"].where(ahead["quantity"] > 0))
+    agreed = approved[approved["month"] >= cycle].merge(
+        each[[*KEY, "price"]], on=KEY, how="left", validate="many_to_one"
+    )
+    agreed = agreed.assign(revenue=agreed["quantity"] * agreed["price"])
+    before = past.assign(month=past["month"] + pd.DateOffset(months=SEASON))
+    closed = past[past["month"] < cycle]
+    known = {
+        "plan": [closed, ahead],
+        "approved": [closed, agreed] if len(agreed) else [],
+        "last_year": [before],
+        "budget": [budget],
+    }
+    empty = pd.DataFrame(columns=[*KEY, "quantity", "revenue"])
+    return {name: pd.concat([p for p in parts if len(p)] or [empty]) for name, parts in known.items()} | {
+        "price": each[[*KEY, "price"]]
+    }
+
+
+def _figures(frames: dict, paths: pd.DataFrame, when: pd.DatetimeIndex, column: str) -> dict[str, float]:
+    """Return each view's sum over the months of a span; blank when the view lacks one of them."""
+    out = {}
+    for view in ("plan", "approved", "budget", "last_year"):
+        rows = frames[view][frames[view]["month"].isin(when)].dropna(subset=[column])
+        out[view] = float(rows[column].sum()) if rows["month"].nunique() == len(when) else np.nan
+    drawn = paths[paths["month"].isin(when)].groupby(["path", *KEY], as_index=False)[["quantity"]].sum()
+    drawn = drawn.merge(frames["price"], on=KEY, how="left", validate="many_to_one")
+    worth = drawn["quantity"] * (drawn["price"] if column == "revenue" else 1.0)
+    totals = worth.groupby(drawn["path"]).sum()
+    low, high = (totals.quantile([0.1, 0.9]) - totals.mean()).tolist() if len(totals) else (np.nan, np.nan)
+    return out | {"low": out["plan"] + low, "high": out["plan"] + high}
+
+
+def exceptions(
+    plan: pd.DataFrame, sold: pd.DataFrame, scores: pd.DataFrame, *, worth: pd.DataFrame, lag: int, level: str,
+    count: int = 10,
+) -> pd.DataFrame:  # fmt: skip
+    """Return the products × regions that hold most money, with what is at stake in the next twelve months.
+
+    At stake is the larger of the change against the last twelve months and the expected error (WAPE of the
+    backtest at `lag` × planned revenue), both in money at average prices. `share` is of all series' stakes.
+    """
+    key = ["family", "product", "region"]
+    first = plan["month"].min()
+    priced = plan.merge(worth[["month", "product", "region", "price"]], on=["month", "product", "region"], how="left")
+    near = priced[priced["month"] < first + pd.DateOffset(months=SEASON)]
+    near = near.assign(revenue=near["quantity"] * near["price"])
+    ahead = near.groupby(key, as_index=False).agg(next_12=("quantity", "sum"), revenue=("revenue", "sum"))
+    last = sold[sold["month"] >= first - pd.DateOffset(months=SEASON)]
+    last = last.groupby(key, as_index=False)[["cleansed"]].sum().rename(columns={"cleansed": "last_12"})
+    out = ahead.merge(last, on=key, how="left", validate="one_to_one").fillna({"last_12": 0.0})
+    chosen = scores[(scores["model"] == COMBINATION) & (scores["metric"] == "wape") & (scores["lag"] == lag)]
+    chosen = chosen[(chosen["level"] == level) & (chosen["series"] != "ALL")].rename(columns={"value": "wape"})
+    keys = level_keys(level)
+    out = (
+        out.merge(chosen[[*keys, "wape"]], on=keys, how="left", validate="many_to_one")
+        if keys
+        else out.assign(wape=np.nan)
+    )
+    price = out["revenue"] / out["next_12"].where(out["next_12"] > 0)
+    change = ((out["next_12"] - out["last_12"]) * price).abs()
+    error = (out["wape"] * out["revenue"]).fillna(0.0)
+    out["at_stake"] = np.maximum(change.fillna(0.0), error)
+    out["change"] = out["next_12"] / out["last_12"].where(out["last_12"] > 0) - 1
+    out["why"] = np.select(
+        [out["last_12"] <= 0, change >= error],
+        ["no demand in the last year", "change on last year"],
+        f"error at lag {lag}",
+    )
+    out["share"] = out["at_stake"] / max(out["at_stake"].sum(), 1e-9)
+    names = [*key, "why", "at_stake", "share", "last_12", "next_12", "change", "wape"]
+    return (
+        out.sort_values(["at_stake", *key], ascending=[False, True, True, True])[names]
+        .head(count)
+        .reset_index(drop=True)
+    )
+
+
+def change_steps(changes: pd.DataFrame, unit: str, count: int = 7) -> pd.DataFrame:
+    """Return the bridge from the last cycle's plan to the latest over the next twelve months, one step per family.
+
+    `start` and `end` are the ends of each bar in units; the families that moved least are one step. Empty
+    without a last plan.
+    """
+    known = changes.dropna(subset=["previous"])
+    known = known[known["month"] < known["month"].min() + pd.DateOffset(months=SEASON)]
+    if known.empty:
+        return pd.DataFrame(columns=["step", "change", "start", "end", "total", "text", "floor"])
+    moved = known.groupby("family", as_index=False)["change"].sum()
+    moved = moved.sort_values("change", key=lambda c: -c.abs(), kind="stable")
+    rest = pd.DataFrame({"family": ["other families"], "change": [moved["change"].iloc[count:].sum()]})
+    steps = pd.concat([moved.head(count), rest]) if len(moved) > count else moved
+    before = known["previous"].sum()
+    ends = [before, *(before + steps["change"].cumsum()), before + steps["change"].sum()]
+    names = ["last plan", *steps["family"], "this plan"]
+    out = pd.DataFrame({"step": names, "change": [np.nan, *steps["change"], np.nan], "end": ends})
+    out["total"] = out["change"].isna()
+    out["start"] = (out["end"] - out["change"]).fillna(0.0)
+    out["text"] = [
+        f"{v:,.0f}" if t else f"{v:+,.0f}" for v, t in zip(out["change"].fillna(out["end"]), out["total"], strict=True)
+    ]
+    edges = pd.concat([out["end"], out.loc[~out["total"], "start"]])
+    out["floor"] = max(0.0, edges.min() - (edges.max() - edges.min()))
+    return out.assign(unit=unit)
+
+
+def decomposition(sold: pd.DataFrame, unit: str) -> pd.DataFrame:
+    """Return trend, season and remainder per month of the total and of the largest family, in units.
+
+    STL with a season of twelve months, robust; the parts add up to the observed demand. A series with fewer
+    than 24 months is left out, and so is the total of unlike units. Source: Cleveland and others (1990).
+    """
+    from statsmodels.tsa.seasonal import STL
+
+    recent = sold[sold["month"] > sold["month"].max() - pd.DateOffset(months=SEASON)]
+    largest = recent.groupby("family")["cleansed"].sum().idxmax()
+    total = sold.groupby("month")["cleansed"].sum()
+    family = sold[sold["family"] == largest].groupby("month")["cleansed"].sum()
+    parts = []
+    for series, observed in {**({"ALL": total} if unit else {}), largest: family}.items():
+        if len(observed) >= TWO_YEARS:
+            found = STL(observed.to_numpy(), period=SEASON, robust=True).fit()
+            split = {"observed": observed, "trend": found.trend, "season": found.seasonal, "remainder": found.resid}
+            parts.append(pd.DataFrame(split).assign(series=series).reset_index())
+    names = ["series", "month", "observed", "trend", "season", "remainder"]
+    return pd.concat(parts, ignore_index=True)[names] if parts else pd.DataFrame(columns=names)
+
+
+def headline(outlook: pd.DataFrame, scores: pd.DataFrame, worst: pd.DataFrame, *, lag: int, level: str) -> list[str]:
+    """Return the answer of the demand review in sentences: the spans, the accuracy at the lag, where to look."""
+    said = [_span_sentence(row) for row in outlook.drop_duplicates("span").to_dict("records")]
+    said.append(accuracy_sentence(beside_naive(scores, level, "ALL"), lag))
+    if len(worst):
+        said.append(f"The {len(worst)} exceptions below hold {worst['share'].sum():.0%} of the money at stake.")
+    return said
+
+
+def _span_sentence(row: dict) -> str:
+    bases = {"to_approved": "the approved plan", "to_budget": "budget", "to_last_year": "last year"}
+    against = [f"{row[c]:+.1%} against {word}" for c, word in bases.items() if pd.notna(row[c])]
+    between = f" ({row['low']:,.0f} to {row['high']:,.0f} in four cases of five)" if pd.notna(row["low"]) else ""
+    span = row["span"][0].upper() + row["span"][1:]
+    return f"{span}: {row['plan']:,.0f} {row['unit']}{between}" + (f", {', '.join(against)}" if against else "") + "."
+
+
+def accuracy_sentence(beside: pd.DataFrame, lag: int) -> str:
+    """Return how far the forecast missed at a lag, beside the seasonal naive, from rows of `accuracy.beside_naive`."""
+    row = beside[beside["lag"] == lag].dropna(subset=["wape", "naive"])
+    if row.empty:
+        return "No series is long enough for a backtest: nothing is known yet about the forecast's error."
+    own, naive = row["wape"].iloc[0], row["naive"].iloc[0]
+    verdict = "better than" if own < naive else "no better than"
+    return f"{lag} months ahead the forecast missed by {own:.1%} of demand, {verdict} last year's month ({naive:.1%})."
+
+
+def change_sentence(changes: pd.DataFrame, unit: str) -> str:
+    """Return how the next twelve months changed since the last cycle's plan."""
+    steps = change_steps(changes, unit)
+    if steps.empty:
+        return "There is no last plan to compare with."
+    before, now = steps["end"].iloc[0], steps["end"].iloc[-1]
+    most = steps.iloc[int(steps["change"].abs().fillna(-1.0).to_numpy().argmax())]
+    rate = f" ({now / before - 1:+.1%})" if before > 0 else ""
+    return (
+        f"The next twelve months moved by {now - before:+,.0f} {unit}{rate}; {most['step']} by {most['change']:+,.0f}"
+    )
+
+
+def range_sentence(forecast: pd.DataFrame) -> str:
+    """Return which family's next twelve months are least certain, by the mean width of its 80 % range over its mean."""
+    near = forecast[
+        (forecast["level"] == "family") & (forecast["month"] < forecast["month"].min() + pd.DateOffset(months=SEASON))
+    ]
+    sums = near.assign(width=near["p90"] - near["p10"]).groupby("family")[["width", "mean"]].sum()
+    wide = (sums["width"] / sums["mean"].where(sums["mean"] > 0)).dropna()
+    if wide.empty:
+        return "No family has a forecast above zero"
+    return (
+        f"{wide.idxmax()} is the least certain family, {wide.idxmin()} the most: 80 % of months within "
+        f"±{wide.max() / 2:.0%} and ±{wide.min() / 2:.0%}"
+    )
+
+
+def season_sentence(parts: pd.DataFrame) -> str:
+    """Return when the season of the last year is highest and how the trend moved over it, for the first series."""
+    last = parts[parts["series"] == parts["series"].iloc[0]].tail(SEASON + 1)
+    top, trend = last.iloc[1:].loc[last["season"].iloc[1:].idxmax()], last["trend"]
+    move = trend.iloc[-1] / trend.iloc[0] - 1 if trend.iloc[0] > 0 else np.nan
+    return f"Season taken out, demand moved by {move:+.1%} in a year; the season peaks in {top['month']:%B}"
+
+
+FORMATS = dict.fromkeys(
+    ["plan", "low", "high", "approved", "budget", "last_year", "at_stake", "last_12", "next_12", "quantity", "n"],
+    "{:,.0f}",
+)
+FORMATS |= dict.fromkeys(["to_approved", "to_budget", "to_last_year", "margin", "bias", "value_added"], "{:+.1%}")
+FORMATS |= dict.fromkeys(["wape", "naive", "coverage80", "coverage95", "share", "change"], "{:.1%}")
+FORMATS |= dict.fromkeys(["mase", "rmsse", "weight"], "{:.2f}") | {"tracking_signal": "{:+.1f}"}
