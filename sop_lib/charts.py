@@ -291,24 +291,6 @@ def components(parts: pd.DataFrame, unit: str) -> Figure:
     return figure
 
 
-def bridge(bridges: pd.DataFrame, name: str, family: str = "ALL") -> Figure:
-    """Return one bridge of the table as a waterfall: its first and last step are totals, the others changes."""
-    steps = bridges[(bridges["bridge"] == name) & (bridges["family"] == family)].sort_values("order", ignore_index=True)
-    total = steps.index.isin([0, len(steps) - 1])
-    level = steps["value"].where(steps.index > 0, 0.0).where(~total, 0.0).cumsum() + steps["value"].iloc[0]
-    before = level.shift(fill_value=0.0)
-    bars = steps.assign(total=total, start=before.where(~total, 0.0), end=level.where(~total, steps["value"]))
-    digits = "{:,.1f}" if steps["value"].abs().max() >= 1e7 else "{:,.2f}"
-    text = [
-        (digits if t else digits.replace(":", ":+")).format(v / 1e6) for v, t in zip(bars["value"], total, strict=True)
-    ]
-    low = bars[["start", "end"]].where(~bars["total"], bars[["end", "end"]].to_numpy()).min().min()
-    spread = bars["end"].max() - low
-    floor = max(low - 0.6 * spread, 0.0) if low > 0 and spread < 0.5 * low else 0.0
-    bars["start"] = bars["start"].where(~total, floor)
-    return waterfall(bars.assign(text=[t.replace("-", "−") for t in text], floor=floor), str(steps["unit"].iloc[0]))
-
-
 def gap_panels(gaps: pd.DataFrame, units: dict[str, str]) -> Figure:
     """Return demand, supply and budget per month, a panel per family in the table's order, twelve at most; short is red."""
     families = list(gaps["family"].drop_duplicates())[:12]
