@@ -62,7 +62,7 @@ def gap_in_months(tables: dict[str, pd.DataFrame], horizon: pd.DatetimeIndex) ->
     """Find closed months in which no product has a row."""
     first = tables["sales"]["month"].min()
     closed = pd.date_range(first, horizon[0], freq="MS", inclusive="left")
-    gone = closed.difference(tables["sales"]["month"].unique())
+    gone = closed.difference(pd.DatetimeIndex(tables["sales"]["month"].unique()))
     names = listed(months.month_name(m) for m in gone)
     text = f"No product has a row in {names}: such a month is missing, not zero, and is filled by rule."
     remedy = "send these months, or confirm that nothing was sold"
@@ -72,7 +72,7 @@ def gap_in_months(tables: dict[str, pd.DataFrame], horizon: pd.DatetimeIndex) ->
 def history_too_short(tables: dict[str, pd.DataFrame], horizon: pd.DatetimeIndex) -> list[dict]:
     """Find a company with less than two years of sales."""
     sales = tables["sales"]
-    age = int(months.lag(sales["month"].min(), horizon[0])) - 1
+    age = len(pd.date_range(sales["month"].min(), horizon[0], freq="MS", inclusive="left"))
     text = f"Sales go back {age} months; a season is learnt from {SHORT_MONTHS} or more."
     units = demand(sales)
     found = {"rows": age, "quantity": units.sum(), "money": amount(sales, units, tables["products"])}
@@ -188,7 +188,7 @@ def stock_missing(tables: dict[str, pd.DataFrame], horizon: pd.DatetimeIndex) ->
 def budget_missing(tables: dict[str, pd.DataFrame], horizon: pd.DatetimeIndex) -> list[dict]:
     """Find months of the next twelve for which the budget has no row."""
     budget, year = tables["budget"], horizon[:12]
-    gone = year.difference(budget["month"].unique()) if len(budget) else year[:0]
+    gone = year.difference(pd.DatetimeIndex(budget["month"].unique())) if len(budget) else year[:0]
     names = listed(months.month_name(m) for m in gone)
     text = f"The budget has no row in {names}: no gap to budget there."
     found = {"severity": "info", "rows": len(gone)}
@@ -219,7 +219,7 @@ def _differences(rule: str, table: str, stated: pd.DataFrame, sales: pd.DataFram
 
 
 def _difference(rule: str, table: str, source: str, measure: str, rows: pd.DataFrame) -> dict:
-    worst, total = rows.loc[rows["delta"].abs().idxmax()], rows["delta"].sum()
+    worst, total = rows.sort_values("delta", key=abs, kind="stable").iloc[-1], rows["delta"].sum()
     text = (
         f"{measure} of sales differs from {source}: {worst['ours']:,.0f} against {worst['value']:,.0f} in "
         f"{worst['month']:%Y-%m} (delta {worst['delta']:+,.0f}). "

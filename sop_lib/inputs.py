@@ -6,6 +6,7 @@ in `issues`. Nothing is dropped in silence.
 
 import os
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -87,11 +88,12 @@ def freeze(book: Cycle, inputs: Inputs) -> None:
 def sentences(problems: pd.DataFrame, most: int = 60) -> list[str]:
     """Return one sentence per kind of problem: file, rows, column, a value, rule and remedy."""
     kinds = problems.groupby(["file", "column", "rule", "remedy"], dropna=False, sort=False)
-    lines = [_sentence(*(None if pd.isna(k) else k for k in kind), rows) for kind, rows in kinds]
+    lines = [_sentence(rows) for _, rows in kinds]
     return lines if len(lines) <= most else [*lines[:most], f"and {len(lines) - most} more kinds of problems"]
 
 
-def _sentence(file: str, column: str | None, rule: str, remedy: str, rows: pd.DataFrame) -> str:
+def _sentence(rows: pd.DataFrame) -> str:
+    file, column, rule, remedy = rows[["file", "column", "rule", "remedy"]].iloc[0]
     at, values = rows["row"].dropna(), rows["value"].dropna()
     first = ", ".join(str(r) for r in at.head(5)) + (f" and {len(at) - 5} more" if len(at) > 5 else "")
     where = (f", row {first}" if len(at) else "") + (f", column {column}" if column else "")
@@ -130,13 +132,13 @@ def _without_source(settings: Settings) -> list[dict]:
     return [problem("sop.toml", "required table without a source", remedy.format(n), column=n) for n in needed]
 
 
-def _cycle_month(cycle: str, sales: Found | None) -> tuple[pd.Timestamp, list[dict]]:
+def _cycle_month(cycle: str, sales: Found | None) -> tuple[Any, list[dict]]:
     """Return the month to plan from: the one named, else the month after the last in sales."""
     try:
         named = months.month(cycle) if cycle else None
     except ValueError:
         wrong = problem("--cycle", "not a month", tables.WRITE["month"], column="cycle", value=str(cycle))
-        return pd.NaT, [wrong]
+        return None, [wrong]
     if sales is None or sales.frame["month"].isna().all():
         return named, []
     first, last = sales.frame["month"].min(), sales.frame["month"].max()
@@ -223,7 +225,7 @@ def _left_out(table: Found, known: pd.DataFrame, products: pd.DataFrame) -> list
 
 
 def _unused(table: Found, known: pd.DataFrame, products: pd.DataFrame) -> list[dict]:
-    spare = [c for c in table.raw.cells if c not in table.columns.values()]
+    spare = [str(c) for c in table.raw.cells if c not in table.columns.values()]
     free = [c.name for c in tables.table(table.name).columns if c.name not in table.columns]
     hints = {c: nearest(c, free, likeness=0.8) for c in spare}
     alike = " ".join(f"For '{c}': {hint}" for c, hint in hints.items() if hint)

@@ -86,7 +86,7 @@ def _columns(name: str, source: Source, raw: Raw) -> tuple[dict[str, str], list[
 def _readable(name: str, plain: pd.DataFrame, source: Source, decimal: str) -> pd.DataFrame:
     """Return the cells with dates as YYYY-MM-DD and numbers with a point, as far as the source's format tells."""
     out = plain.copy()
-    for ours in plain:
+    for ours in map(str, plain):
         kind = tables.table(name)[ours].kind
         if kind in ("number", "whole") and (decimal != "." or source.thousands):
             out[ours] = _dotted(plain[ours], decimal, source.thousands)
@@ -178,10 +178,11 @@ def _located(name: str, raw: Raw, columns: dict[str, str], hit: pd.DataFrame) ->
     found = [raw.cells.at[at, c] if c in raw.cells else value for at, c, value in cells]
     if raw.rows is None:
         key = raw.cells[[columns[k] for k in tables.table(name).key if k in columns]]
-        rows = [" · ".join(str(v) for v in key.loc[at]) for at in hit["row"]]
+        rows = [" · ".join(map(str, cells)) for cells in key.loc[hit["row"]].itertuples(index=False)]
     else:
-        rows = hit["row"].map(raw.rows)
-    return hit.assign(file=raw.file, row=rows, column=theirs, value=found)[PROBLEM].astype("object").to_dict("records")
+        rows = raw.rows.loc[hit["row"]].to_list()
+    out = hit.assign(file=raw.file, row=rows, column=theirs, value=pd.Series(found, hit.index, dtype="object"))
+    return out[PROBLEM].astype("object").to_dict("records")
 
 
 def unknown_members(table: Found, found: dict[str, Found]) -> list[dict]:

@@ -274,15 +274,17 @@ def _where(name: str, raw: Raw, source: Source) -> Raw:
     try:
         at = _select(_locked({"source": numbered}), f"SELECT _at FROM source WHERE ({source.where}\n) ORDER BY _at")
     except duckdb.Error as error:
-        remedy = f"correct where in [inputs.{name}]; columns there: {', '.join(raw.cells)}"
+        remedy = f"correct where in [inputs.{name}]; columns there: {', '.join(map(str, raw.cells))}"
         raise SourceError([problem(raw.file, _first_line(error), remedy, column="where", value=source.where)]) from None
     kept = at["_at"].astype("int64").to_numpy()
-    cells, rows = raw.cells.iloc[kept].reset_index(drop=True), raw.rows.iloc[kept].reset_index(drop=True)
+    cells, rows = raw.cells.iloc[kept].reset_index(drop=True), pd.Series(raw.rows).iloc[kept].reset_index(drop=True)
     return Raw(raw.file, cells, rows, raw.sources, raw.decimal, len(raw.cells) - len(kept))
 
 
 def _from_files(name: str, source: Source, folder: Path) -> Raw:
-    loaded, sources, problems = {}, {}, []
+    loaded: dict[str, pa.Table] = {}
+    sources: dict[str, dict] = {}
+    problems: list[dict] = []
     for file in source.files:
         try:
             raw = _from_file(name, file, source, folder)
