@@ -162,6 +162,23 @@ def waterfall(steps: pd.DataFrame, unit: str) -> Figure:
     return figure
 
 
+def bridge(bridges: pd.DataFrame, name: str, family: str = "ALL") -> Figure:
+    """Return one bridge as a waterfall: its first and last step are totals, the others what lies between them.
+
+    The axis is cut where the steps would be lost beside the totals, and says so.
+    """
+    steps = bridges[(bridges["bridge"] == name) & (bridges["family"] == family)].sort_values("order", ignore_index=True)
+    total = steps.index.isin([0, len(steps) - 1])
+    end = steps["value"].cumsum().where(steps.index < len(steps) - 1, steps["value"])
+    cut = end.min() - 0.6 * (end.max() - end.min())
+    floor = cut if cut > 0.3 * end.max() else 0.0
+    start = end.shift(fill_value=0.0).where(~total, floor)
+    size = 1e6 if end.abs().max() >= 1e6 else 1e3
+    text = [f"{v / size:{'' if t else '+'},.3g}".replace("-", "−") for v, t in zip(steps["value"], total, strict=True)]
+    bars = steps.assign(start=start, end=end, total=total, text=text, floor=floor)
+    return waterfall(bars, str(steps["unit"].iloc[0]))
+
+
 def resource_bars(load: pd.DataFrame, unit: str) -> Figure:
     """Return the load that demand asks of one resource by month, against what the resource can give."""
     figure, ax = canvas(4.8, 3.0)

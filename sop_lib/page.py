@@ -241,7 +241,7 @@ def figure(fig: Figure, *, title: str, alt: str, source: str, wide: bool = True)
     twice = wide and len(fig.axes) == 1
     image = Markup('<img alt="{}" src="{}">').format(alt, _drawn(fig))
     if twice:
-        image = Markup('<picture><source media="(max-width:700px)" srcset="{}">{}</picture>').format(
+        image = Markup('<picture><source media="screen and (max-width:700px)" srcset="{}">{}</picture>').format(
             _narrow(fig), image
         )
     held = image if twice or not wide else Markup(scroll(image, f"Chart: {title}").data)
