@@ -316,7 +316,7 @@ VARIABLES: dict[str, tuple[tuple[str, ...], float | str, str]] = {
     "segment": (("month",), 0.0, "level rates hold within a segment"),
     "holding_cost": (("family", "month"), 0.0, "money per unit and month, on closing stock"),
     "backlog_cost": (("family",), 0.0, "money per unit and month"),
-    "lost_cost": (("family",), 0.0, "money per unit never delivered, and per unit owed at the end"),
+    "lost_cost": (("family", "month"), 0.0, "money per unit never delivered, and per unit owed at the end"),
     "below_cost": (("family", "month"), 0.0, "price per unit below the target; no money"),
     "backlog_months": (("family",), 0.0, "months an order may wait; 0 = none"),
     # what results are told with; the model does not use them

@@ -108,7 +108,7 @@ def demonstrated(found: Tables, p: xr.Dataset) -> pd.Series:
         rate, on=["product", "plant"], how="inner")  # fmt: skip
     rows = rows.assign(load=rows["quantity"] * rows["usage_per_unit"], name=mix.label(rows["plant"], rows["resource"]))
     monthly = rows.pivot_table(index="month", columns="name", values="load", aggfunc="sum").asfreq("MS").fillna(0.0)
-    return monthly.rolling(3, min_periods=1).mean().max()
+    return monthly.rolling(min(3, len(monthly))).mean().max()
 
 
 def material_rows(p: xr.Dataset, found: xr.Dataset) -> pd.DataFrame:
