@@ -154,10 +154,9 @@ def _plain(value: object) -> str:
 def _print_table(title: str, rows: pd.DataFrame, console: Console = out) -> None:
     """Print rows as a table; in a log without a terminal, as one line per row with tabs between."""
     if not console.is_terminal:
-        console.print(f"{title}:")
-        console.print("\t".join(rows.columns))
+        console.file.write(f"{title}:\n" + "\t".join(rows.columns) + "\n")
         for row in rows.itertuples(index=False):
-            console.print(Text("\t".join(_plain(v).replace("\n", " ") for v in row)))
+            console.file.write("\t".join(_plain(v).replace("\n", " ") for v in row) + "\n")
         return
     table = Table(title=title, title_justify="left", show_lines=False)
     for name in rows.columns:

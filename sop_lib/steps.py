@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import ExitStack
 from pathlib import Path
 
 import nbformat
@@ -98,7 +99,15 @@ def _execute(asked: Path, done: Path, given: dict, environment: dict[str, str], 
     near = {"transport": "ipc", "ip": str(scratch / "k")} if os.name == "posix" and len(str(scratch)) < 80 else {}
     # Asynchronous, because papermill never notices the death of a kernel behind a blocking client.
     kernel = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=KernelSpecManager(kernel_dirs=[]), **near)
-    with ThreadPoolExecutor(1) as pool:
+    connect = kernel.client
+    with ExitStack() as after, ThreadPoolExecutor(1) as pool:
+
+        def connected(**how):
+            client = connect(**how)
+            after.callback(client.stop_channels)  # papermill leaves this to who brings the kernel
+            return client
+
+        kernel.client = connected  # type: ignore[method-assign]
         try:
             run_sync(kernel.start_kernel)(env=os.environ | SAME_EVERYWHERE | own | environment, cwd=str(scratch))
             work = pool.submit(
