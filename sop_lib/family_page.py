@@ -19,6 +19,7 @@ YEAR_CALL = {"Budget": "budget", "Approved": "approved", "Previous": "previous",
 FLOWS = ("sales", "production")
 LARGE = 10_000  # families of this size are shown in thousands
 
+TWO_LINES = Markup("{}<br>{}")
 HEAD = Markup('<th scope="col">{}</th>')
 ROW = Markup('<tr{} data-key="{}"><th scope="row">{}</th>{}</tr>')
 
@@ -130,8 +131,19 @@ def _display(plan: Plan, family: str, rows: pd.DataFrame, unit: str) -> HTML:
     after = rows[(rows["month"] >= plan.a_year_on) & (rows["month"] < plan.a_year_on + pd.DateOffset(months=6))]
     large = rows.loc[rows["block"].isin(FLOWS), "value"].abs().max() >= LARGE
     call = briefing.call(plan, "quantity", family)
-    heads = [HEAD.format(f"{'thousand ' if large else ''}{unit}"), *(HEAD.format(shown(m)) for m in when)]
-    heads += [HEAD.format(f"{after['month'].min():%b}–{after['month'].max():%b %y}")] if len(after) else []
+    heads = [
+        HEAD.format(f"{'thousand ' if large else ''}{unit}"),
+        *(HEAD.format(TWO_LINES.format(f"{m:%b}", f"{m:%y}")) for m in when),
+    ]
+    heads += (
+        [
+            HEAD.format(
+                TWO_LINES.format(f"{after['month'].min():%b}–{after['month'].max():%b}", f"{after['month'].max():%y}")
+            )
+        ]
+        if len(after)
+        else []
+    )
     heads += [HEAD.format(f"{int(call.fiscal_year)}")] if call is not None else []
     blocks = [(b, rows[rows["block"] == b]) for b in tables.table("family_display")["block"].choices]
     body = _joined(_block(b, part, when, after, call, large) for b, part in blocks if len(part))

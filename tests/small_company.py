@@ -121,7 +121,8 @@ def supply_tables(base: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     )
     load = load.assign(utilisation=load.load / load.capacity).drop(columns=["demand", "supply"])
     options = pd.DataFrame({
-        "decision": 1.0, "option": ["Second shift", "Subcontract", "Do nothing"], "question": f"Open a second shift for {HOSTILE}?",
+        "decision": 1.0, "option": ["Second shift", "Subcontract", "Do nothing"],
+        "question": f"Open a second shift for {HOSTILE}?",
         "owner": "supply review", "decide_by": "2026-12-12", "units_closed": [9000.0, 4000.0, 0.0],
         "cost": [120000.0, 90000.0, 0.0], "margin": [250000.0, 60000.0, 0.0], "service": [0.97, 0.95, 0.88],
         "cost_of_delay": 40000.0, "recommended": [True, False, False], "reason": "hiring takes eight weeks",
@@ -228,7 +229,7 @@ def company(folder: Path, supply: bool = True) -> archive.Cycle:
 
 
 def page_of(book: archive.Cycle) -> str:
-    """Return the pack as notebook 05 shows it, its cells run here instead of in a kernel; the tables stay as they are."""
+    """Return the pack as notebook 05 shows it; its cells run here, without a kernel, and the tables stay."""
     code = [c.source for c in nbformat.read(NOTEBOOK, 4).cells if c.cell_type == "code"]
     first = next(i for i, source in enumerate(code) if "briefing.read" in source)
     names: dict = {"book": book}

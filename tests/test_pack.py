@@ -189,7 +189,7 @@ def test_months_thirteen_to_eighteen_add_flows_and_take_the_last_stock(plan, sho
     display = re.search(r'<table class="display".*?</table>', shown, re.S).group()
     assert f'data-month="2027-11..2028-04">{sales / 1000:,.1f}</td>' in display
     assert 'data-month="2028-04">0.5</td>' in display
-    assert ">Nov–Apr 28</th>" in display
+    assert ">Nov–Apr<br/>28</th>" in display
 
 
 def test_the_grid_counts_months_in_tolerance_and_uses_symbols(plan):
