@@ -28,15 +28,16 @@ SEASON = {
     "Covers": [0.5, 0.5, 0.7, 0.9, 1.1, 1.1, 1.0, 1.1, 1.6, 1.6, 1.1, 0.8],
     "Spares": [1.0] * 12,
 }
-# units: a year at the pace of 2026; growth: a year; cover: months of stock aimed at; warmth: demand per degree
-FAMILIES = listed("""family,units,growth,cover,warmth,cost_rate,hours,tolerance,owner
-Barbecues,96000,0.045,1.0,0.02,0.60,1.60,0.15,Product manager grilling
-Furniture,110000,0.02,1.0,0.01,0.58,1.30,0.15,Product manager furniture
-Heaters,60000,0.03,1.0,-0.03,0.61,1.30,0.15,Product manager heating
-Parasols,90000,0.01,1.0,0.03,0.55,0.70,0.20,Product manager shade
-Lighting,160000,0.0,1.0,0.0,0.57,0.35,0.15,Product manager lighting
-Covers,120000,0.025,1.0,0.0,0.52,0.25,0.15,Product manager accessories
-Spares,8000,0.0,4.0,0.0,0.45,0.20,0.30,Service manager
+# units: a year at the pace of 2026; growth: a year; cover: months of stock aimed at; warmth: demand per degree;
+# cost_rate: of the price; late_rate: what a unit late costs a month, of the price; hours: of people per unit
+FAMILIES = listed("""family,units,growth,cover,warmth,cost_rate,late_rate,hours,tolerance,owner
+Barbecues,96000,0.045,1.0,0.02,0.60,0.05,1.60,0.15,Product manager grilling
+Furniture,110000,0.02,1.0,0.01,0.58,0.05,1.30,0.15,Product manager furniture
+Heaters,60000,0.03,1.0,-0.03,0.61,0.06,1.30,0.15,Product manager heating
+Parasols,90000,0.01,1.0,0.03,0.55,0.05,0.70,0.20,Product manager shade
+Lighting,160000,0.0,1.0,0.0,0.57,0.05,0.35,0.15,Product manager lighting
+Covers,120000,0.025,1.0,0.0,0.52,0.05,0.25,0.15,Product manager accessories
+Spares,8000,0.0,4.0,0.0,0.45,0.10,0.20,0.30,Service manager
 """)
 PRODUCTS = listed("""product,description,price,weight,plant,press,paint,assembly
 BBQ-01,Kettle barbecue 47 cm,129,20,Tarn,0.12,0.08,0
@@ -119,7 +120,7 @@ STOCK_OUTS = [
 INTERMITTENT = 0.2  # share of months in which a region wants a spare
 LEVEL_SHIFT = ("COV-03", "2025-03", 1.45)
 DRIFT = ("Lighting", "2025-06", -0.10)
-OVERHAUL = ("press line", "2027-01", "2027-05", 0.28)
+OVERHAUL = ("press line", "2027-01", "2027-05", 0.31)
 UNEXPLAINED = ("FUR-02", "2026-04", -240)
 RETURNS = [
     ("HEA-02", "2026-06", "West", 14),

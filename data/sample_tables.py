@@ -91,7 +91,7 @@ def families() -> pd.DataFrame:
     out["cover_days"] = np.where(out["family"] == "Spares", 60, 30)
     out["frozen_months"], out["slushy_months"] = 1, 2
     out["holding_cost"] = np.round(price * FAMILIES["cost_rate"] * 0.018, 2)
-    out["backlog_cost"] = np.round(price * 0.05, 2)
+    out["backlog_cost"] = np.round(price * FAMILIES["late_rate"], 2)
     out["lost_sale_cost"] = np.round(price * 1.1, 2)
     order = "family unit strategy owner fill_target cover_days tolerance frozen_months slushy_months"
     return out[[*order.split(), "holding_cost", "backlog_cost", "lost_sale_cost"]]
