@@ -20,6 +20,7 @@ __all__ = [
     "check",
     "complete",
     "convert",
+    "dictionary",
     "empty",
     "failures",
     "table",
@@ -297,3 +298,25 @@ def arranged(name: str, typed: pd.DataFrame) -> pd.DataFrame:
     """Return a table that was converted and checked with its columns in kind and its rows sorted by key."""
     kinds = {c.name: DTYPES[c.kind] for c in table(name).columns}
     return typed[list(kinds)].astype(kinds).sort_values(table(name).key, kind="stable", ignore_index=True)
+
+
+def dictionary() -> str:
+    """Return the data dictionary as Markdown: every table, and every column with its kind, unit and limits."""
+    lines = ["# Tables", "", "Printed by `make docs` from `sop_lib/tables.csv` and `sop_lib/columns.csv`.", ""]
+    for group, words in (("input", "Inputs: what a company gives"), ("plan", "Plan tables: what the notebooks write")):
+        lines += [f"## {words}", ""]
+        for t in [t for t in tables().values() if t.group == group]:
+            unlocks = f" Unlocks {t.unlocks}." if t.unlocks else ""
+            lines += [f"### {t.name}{' (required)' if t.required else ''}", "", f"{t.meaning}{unlocks}", ""]
+            lines += ["| column | kind | unit | allowed | meaning |", "|---|---|---|---|---|"]
+            lines += [f"| {' | '.join(_described(c))} |" for c in t.columns] + [""]
+    return "\n".join(lines)
+
+
+def _described(c: Column) -> tuple[str, ...]:
+    """Return a column's name (bold in the key, ? when optional), kind, unit, what it allows and what it means."""
+    low = "" if c.minimum is None else f"{c.minimum:g} or more"
+    high = "" if c.maximum is None else f"{c.maximum:g} or less"
+    allowed = [low, high, ", ".join(c.choices), f"as in {c.refers_to}" if c.refers_to else ""]
+    name = f"**{c.name}**" if c.role == "key" else c.name
+    return name + "?" * c.optional, c.kind, c.unit, "; ".join(filter(None, allowed)), c.meaning
