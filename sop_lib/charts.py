@@ -335,7 +335,7 @@ def gap_panels(gaps: pd.DataFrame, units: dict[str, str]) -> Figure:
 
 
 def risk_grid(risk: pd.DataFrame) -> Figure:
-    """Return the chance of being short per family (rows, in the table's order) and month, darker is likelier; in percent."""
+    """Return the chance of being short per family (rows, in the table's order) and month in percent; darker is likelier."""
     wide = risk.pivot(index="family", columns="month", values="p_short").reindex(risk["family"].drop_duplicates())
     figure, ax = canvas(8.4, 0.34 * len(wide) + 0.7)
     shades = LinearSegmentedColormap.from_list("short", ["#ffffff", "#f2c9c5", SHORT])

@@ -5,11 +5,12 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from sop_lib import months
 from sop_lib.tables import ALL
 
 __all__ = [
-    "budget_by_month", "by_family", "earlier_plans", "financial_plan", "own_plans", "plan_view", "proposed",
-    "sales_outlook", "stock_values", "unit_values",
+    "budget_by_month", "by_family", "earlier_plans", "financial_plan", "plan_view", "proposed", "sales_outlook",
+    "stock_values", "unit_values", "with_own",
 ]  # fmt: skip
 
 KEY = ["month", "product", "region"]
@@ -37,18 +38,11 @@ def unit_values(
     """
     out = keys[KEY].drop_duplicates().merge(products[["product", "family"]], on="product", how="left", validate="m:1")
     realised = _last_year(history)
+    listed = products.rename(columns={"unit_price": "price", "unit_cost": "cost"})
     found = [
         ("prices", _listed(out, prices, out["region"])),
         ("prices", _listed(out, prices, ALL)),
-        (
-            "products",
-            out[["product"]].merge(
-                products.rename(columns={"unit_price": "price", "unit_cost": "cost"}),
-                on="product",
-                how="left",
-                validate="m:1",
-            ),
-        ),
+        ("products", out[["product"]].merge(listed, on="product", how="left", validate="m:1")),
         ("realised", _realised(out, realised, ["product", "region"])),
         ("realised", _realised(out, realised, ["product"])),
         ("family average", _realised(out, realised, ["family"])),
@@ -177,22 +171,22 @@ def budget_by_month(budget: pd.DataFrame, *extra: str) -> pd.DataFrame:
 
 
 def financial_plan(
-    outlook: pd.DataFrame, stock: pd.DataFrame, budget: pd.DataFrame, first: pd.Timestamp
+    outlook: pd.DataFrame, stock: pd.DataFrame, budget: pd.DataFrame, *, cycle: pd.Timestamp, start: int
 ) -> pd.DataFrame:
-    """Return money per month from `first` on, family and line: actual for closed months, then plan, with budget.
+    """Return money per month, family and line: actual from the last fiscal year on, then plan, with the budget.
 
     `last_year_revenue` and `last_year_margin` of a month are those of twelve months before.
     """
     sold = by_family(outlook)
     lines = _long(sold, ["revenue", "cost", "margin"])
-    before = lines[lines["line"] != "cost"].assign(
-        month=lambda d: _later(d["month"]), line=lambda d: "last_year_" + d["line"]
-    )
+    before = lines[lines["line"] != "cost"]
+    before = before.assign(month=before["month"] + pd.DateOffset(months=12), line="last_year_" + before["line"])
     held = stock.assign(line="inventory_value")[["month", "family", "basis", "line", "value"]]
     planned = budget_by_month(budget).assign(basis="budget")
     planned = planned.rename(columns={"revenue": "budget_revenue", "margin": "budget_margin"})
     parts = [lines, held, before, _long(planned, ["budget_revenue", "budget_margin"])]
     out = pd.concat([p for p in parts if len(p)], ignore_index=True).dropna(subset="value")
+    first = months.fiscal_year_months(int(months.fiscal_year(cycle, start)) - 1, start)[0]
     out = out[(out["month"] >= first) & (out["month"] <= sold["month"].max())]
     return out.assign(scenario="base").sort_values(["month", "family", "line"], ignore_index=True)
 
@@ -201,42 +195,48 @@ def _long(df: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
     return df.melt(["month", "family", "basis"], columns, var_name="line", value_name="value")
 
 
-def _later(when: pd.Series, count: int = 12) -> pd.Series:
-    return when + pd.DateOffset(months=count)
-
-
 # Plans of earlier cycles
 
 
-def own_plans(cycle: pd.Timestamp, demand_plan: pd.DataFrame, inventory_plan: pd.DataFrame) -> pd.DataFrame:
-    """Return an archived cycle's own demand, supply, inventory and backlog as rows of `earlier_plans`."""
-    demand = demand_plan.groupby(["month", "family"], as_index=False)["quantity"].sum().assign(measure="demand")
+def with_own(
+    past_plans: pd.DataFrame,
+    demand_plan: pd.DataFrame,
+    inventory_plan: pd.DataFrame,
+    comparison: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """Return `past_plans` with the demand, and the proposed supply, stock and backlog, of an archived cycle of our own.
+
+    A cycle that `past_plans` holds already stays as it is: the company's word on what was planned goes first.
+    Without `comparison` (that cycle's `scenario_comparison`) no strategy is known as proposed: demand alone is added.
+    """
+    inventory_plan = inventory_plan[:0] if comparison is None else proposed(inventory_plan, comparison)
     names = {"supply": "supply", "closing": "inventory", "backlog": "backlog"}
-    stock = inventory_plan.rename(columns=names).melt(
-        ["month", "family"], list(names.values()), var_name="measure", value_name="quantity"
+    demand = (
+        demand_plan.groupby(["cycle", "month", "family"], as_index=False)["quantity"].sum().assign(measure="demand")
     )
-    rows = pd.concat([p for p in (demand, stock) if len(p)] or [demand], ignore_index=True).assign(cycle=cycle)
-    return rows[["cycle", "measure", "month", "family", "quantity"]]
+    stock = inventory_plan.rename(columns=names).melt(
+        ["cycle", "month", "family"], list(names.values()), var_name="measure", value_name="quantity"
+    )
+    own = [rows[~rows["cycle"].isin(past_plans["cycle"])] for rows in (demand, stock)]
+    own = [rows.assign(stream="consensus", product=ALL, region=ALL)[list(past_plans)] for rows in own]
+    parts = [rows for rows in (past_plans, *own) if len(rows)]
+    return pd.concat(parts, ignore_index=True) if parts else past_plans
 
 
-def earlier_plans(past_plans: pd.DataFrame, products: pd.DataFrame, own: pd.DataFrame | None = None) -> pd.DataFrame:
+def earlier_plans(past_plans: pd.DataFrame, products: pd.DataFrame) -> pd.DataFrame:
     """Return the plans of earlier cycles per cycle, measure, month and family, in units.
 
     Demand is the consensus stream, the statistical one where a cycle has no consensus;
-    other streams are opinions, not plans. A cycle of our own (`own`) replaces the same cycle of `past_plans`.
+    other streams are opinions, not plans.
     """
     family = past_plans["product"].map(products.set_index("product")["family"])
     plans = past_plans.assign(family=past_plans["family"].where(past_plans["family"] != ALL, family))
-    rank = plans["stream"].map(STREAMS)
+    rank = plans["stream"].map(STREAMS).astype("float64")
     plans = plans.assign(rank=rank.where(plans["measure"] == "demand", rank.fillna(2)))
     plans = plans.dropna(subset=["rank", "family"])
     best = plans.groupby(["cycle", "measure"])["rank"].transform("min")
     key = ["cycle", "measure", "month", "family"]
-    plans = plans[plans["rank"] == best].groupby(key, as_index=False)["quantity"].sum()
-    if own is None or own.empty:
-        return plans
-    plans = plans[~plans["cycle"].isin(own["cycle"])]
-    return pd.concat([p for p in (plans, own[[*key, "quantity"]]) if len(p)]).sort_values(key, ignore_index=True)
+    return plans[plans["rank"] == best].groupby(key, as_index=False)["quantity"].sum()
 
 
 def plan_view(

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from sop_lib import finance
+from sop_lib import finance, supply_tables
 from sop_lib.tables import ALL
 
 __all__ = ["costliest", "decisions_required", "gap", "gap_risk", "path_outcomes"]
@@ -46,9 +46,8 @@ def _share(rows: pd.DataFrame) -> pd.Series:
 
 
 def _late(rows: pd.DataFrame, inventory_plan: pd.DataFrame) -> pd.Series:
-    """Return each row's family demand not served in its month: what waits or is lost, at most the month's demand."""
-    unserved = (inventory_plan["backlog"] + inventory_plan["lost"]).clip(upper=inventory_plan["demand"], lower=0.0)
-    late = inventory_plan[["month", "family"]].assign(late=unserved)
+    """Return each row's family demand not served in its month."""
+    late = inventory_plan[["month", "family"]].assign(late=supply_tables.late(inventory_plan))
     return rows[["month", "family"]].merge(late, on=["month", "family"], how="left", validate="m:1")["late"]
 
 
@@ -75,7 +74,7 @@ def costliest(gap: pd.DataFrame, count: int = 5) -> pd.DataFrame:
     """
     values = ["demand", "late", "gap", "gap_revenue", "gap_margin"]
     rows = gap.groupby(["family", "month"])[values].sum(min_count=1).reset_index()
-    short = rows["late"] > SHORT * rows["demand"]
+    short = rows["late"] > SHORT * rows["demand"].abs()
     stretch = (short != short.groupby(rows["family"]).shift(fill_value=False)).groupby(rows["family"]).cumsum()
     groups = rows[short].groupby(["family", stretch[short].rename("stretch")])
     out = groups.agg(**{"from": ("month", "min"), "to": ("month", "max"), "months": ("month", "size")})
@@ -164,36 +163,35 @@ def gap_risk(outcomes: pd.DataFrame) -> pd.DataFrame:
 # What executives are asked
 
 
-def decisions_required(
-    options: pd.DataFrame, gap: pd.DataFrame, families: pd.DataFrame, *, cycle: pd.Timestamp, lag: int
-) -> pd.DataFrame:
+def decisions_required(options: pd.DataFrame, gap: pd.DataFrame, *, cycle: pd.Timestamp, lag: int) -> pd.DataFrame:
     """Return one decision per question of `options`, with "Do nothing" among its answers; none without a gap.
 
-    decide_by: the day before the plan of the first short month is due, `lag` months ahead of it; when that has
-    passed, the last day of the cycle's month. cost_of_delay: the recommended option's margin times the first short
-    month's share of what is short: what a month without the option costs. The most costly to delay comes first.
+    decide_by: the last day before the plan of the month is due in which the recommended option begins to change
+    the plan (the first short month for doing nothing), `lag` months ahead of it; when that has passed, the last
+    day of the cycle's month. cost_of_delay: the recommended option's margin times the first short month's share of
+    what is late: what a month without it costs.
     """
-    short = gap.groupby("month", as_index=False)[["demand", "late"]].sum()
-    short = short[short["late"] > SHORT * short["demand"]]
+    short = gap.groupby(["family", "month"], as_index=False)[["demand", "late"]].sum()
+    short = short[short["late"] > SHORT * short["demand"].abs()].groupby("month", as_index=False)["late"].sum()
     if short.empty or options.empty:
         return pd.DataFrame(columns=DECISION)
     first, part = short["month"].iloc[0], short["late"].iloc[0] / short["late"].sum()
-    due = first - pd.DateOffset(months=lag - 1) - pd.DateOffset(days=1)
-    latest = cycle + pd.offsets.MonthEnd(0)
-    in_time = due >= cycle
-    reason = f"the plan of {first:%B %Y}, the first short month, is due {lag} months ahead"
-    reason += "" if in_time else "; that has passed, so each month of waiting is lost"
     out = _with_nothing(options, gap)
-    best = out[out["recommended"]].groupby("question")["margin"].max()
+    chosen = out[out["recommended"]].drop_duplicates("question").set_index("question")
+    starts = out["question"].map(chosen["first_month"].where(chosen["margin"] > 0)).fillna(first)
+    due = starts - pd.DateOffset(months=lag - 1) - pd.DateOffset(days=1)
+    words = [
+        f"the plan changes from {m:%B %Y}, short from {first:%B %Y}; plans are fixed {lag} months ahead" for m in starts
+    ]
     out = out.assign(
-        decide_by=due if in_time else latest, reason=reason, owner="Supply review",
-        cost_of_delay=(out["question"].map(best).fillna(0.0).clip(lower=0.0) * part).astype("float64"),
+        decide_by=due.where(due >= cycle, cycle + pd.offsets.MonthEnd(1)), owner="Supply review",
+        reason=[w + ("" if early else ", so this cycle decides") for w, early in zip(words, due >= cycle, strict=True)],
+        cost_of_delay=out["question"].map(chosen["margin"]).astype("float64").fillna(0.0).clip(lower=0.0) * part,
     )  # fmt: skip
     rank = out.groupby("question")["cost_of_delay"].max().sort_values(ascending=False, kind="stable").index
     out["decision"] = out["question"].map({q: n for n, q in enumerate(rank, start=1)})
-    return out.sort_values(["decision", "recommended", "margin"], ascending=[True, False, False], ignore_index=True)[
-        DECISION
-    ]
+    order = {"by": ["decision", "recommended", "margin"], "ascending": [True, False, False]}
+    return out.sort_values(**order, kind="stable", ignore_index=True)[DECISION]
 
 
 def _with_nothing(options: pd.DataFrame, gap: pd.DataFrame) -> pd.DataFrame:
@@ -202,7 +200,9 @@ def _with_nothing(options: pd.DataFrame, gap: pd.DataFrame) -> pd.DataFrame:
     service = 1 - short["late"].sum() / short["demand"].sum()
     has = options.loc[options["option"].str.lower() == "do nothing", "question"]
     asked = pd.DataFrame({"question": [q for q in options["question"].unique() if q not in set(has)]})
-    nothing = asked.assign(option="Do nothing", units_closed=0.0, cost=0.0, margin=0.0, service=service)
+    nothing = asked.assign(
+        option="Do nothing", units_closed=0.0, cost=0.0, margin=0.0, service=service, first_month=short["month"].min()
+    )
     nothing["recommended"] = ~asked["question"].isin(options.loc[options["recommended"], "question"]).to_numpy()
     return pd.concat([p for p in (options, nothing) if len(p)], ignore_index=True)
 

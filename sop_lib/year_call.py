@@ -5,7 +5,7 @@ import pandas as pd
 from sop_lib import finance, months
 from sop_lib.tables import ALL
 
-__all__ = ["budget_bridges", "fiscal_years", "plan_money", "previous_bridges", "year_call"]
+__all__ = ["bridges", "budget_bridges", "fiscal_years", "plan_money", "previous_bridges", "year_call"]
 
 FLOWS = ["quantity", "revenue", "margin"]
 VIEWS = ["actual_to_date", "latest", "low", "high", "budget", "last_year", "previous", "approved"]
@@ -170,6 +170,16 @@ def _finished(calls, sold, stock, cycle, currency, units) -> pd.DataFrame:
 # Bridges
 
 
+def bridges(
+    outlook: pd.DataFrame, budget: pd.DataFrame, earlier: pd.DataFrame, *, horizon: pd.DatetimeIndex, start: int,
+    currency: str,
+) -> pd.DataFrame:  # fmt: skip
+    """Return the bridges from budget and from the last cycle's call to the latest, as far as there is one."""
+    given = {"horizon": horizon, "start": start, "currency": currency}
+    parts = [budget_bridges(outlook, budget, **given), previous_bridges(outlook, earlier, **given)]
+    return pd.concat([p for p in parts if len(p)] or parts[:1], ignore_index=True)
+
+
 def budget_bridges(
     outlook: pd.DataFrame, budget: pd.DataFrame, *, horizon: pd.DatetimeIndex, start: int, currency: str
 ) -> pd.DataFrame:
@@ -266,11 +276,15 @@ def previous_bridges(
     both = sold.merge(plan.rename(columns={"revenue": "plan"}), on=["month", "family"], how="left", validate="1:1")
     before = both["plan"].where(both["month"] >= opened, both["revenue"])
     closed = both["month"] < cycle
-    steps = both[["family"]].assign(
-        fiscal_year=months.fiscal_year(both["month"], start), Previous=before, line="revenue",
-        **{"Closed months": (both["revenue"] - before).where(closed, 0.0), "Open months": (both["demand"] - before).mask(closed, 0.0),
-           "Supply limits": (both["revenue"] - both["demand"]).mask(closed, 0.0)}, Latest=both["revenue"],
-    )  # fmt: skip
+    steps = pd.DataFrame(
+        {
+            "Previous": before,
+            "Closed months": (both["revenue"] - before).where(closed, 0.0),
+            "Open months": (both["demand"] - before).mask(closed, 0.0),
+            "Supply limits": (both["revenue"] - both["demand"]).mask(closed, 0.0),
+            "Latest": both["revenue"],
+        }
+    ).assign(family=both["family"], fiscal_year=months.fiscal_year(both["month"], start), line="revenue")
     gaps = steps.assign(blank=before.isna()).groupby("fiscal_year")["blank"].any()
     known = [y for y in fiscal_years(horizon, start) if y in gaps.index and not gaps[y]]
     steps = steps[steps["fiscal_year"].isin(known)]

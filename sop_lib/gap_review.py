@@ -1,0 +1,246 @@
+"""Notebook 04's first screen and evidence: the year against budget, the gaps that cost most, and what closes them."""
+
+import pandas as pd
+from markupsafe import Markup
+
+from sop_lib import finance, gap, scenarios, supply_problem, supply_tables
+from sop_lib.mix import Tables
+from sop_lib.page import count, money, number, percent
+from sop_lib.settings import Planning
+from sop_lib.tables import ALL
+
+__all__ = [
+    "bridge_finding", "call_table", "call_tiles", "family_months", "gap_table", "headline", "monthly_money", "notes",
+    "option_finding", "outlook_finding", "priced_options", "risk_finding", "year_margin",
+]  # fmt: skip
+
+LINES = {"revenue": "revenue", "margin": "margin", "inventory_value": "stock at year end", "quantity": "units sold"}
+UNITS_AND_MONEY = [
+    "demand", "supply", "gap", "late", "budget", "demand_to_budget", "gap_revenue", "gap_margin", "to_budget_revenue",
+]  # fmt: skip
+LEVEL = 0.005  # closer than half a percent is level with
+
+
+def priced_options(
+    tables: Tables, outlook: pd.DataFrame, horizon: pd.DatetimeIndex, planning: Planning
+) -> pd.DataFrame:
+    """Return the table `options`, solved and priced; empty where the inputs give no optimal plan to change.
+
+    A unit served wins its family's average margin of the plan months.
+    """
+    if supply_problem.depth(tables) != "optimum" or tables["demand_plan"].empty:
+        return supply_tables.empty("options")
+    return scenarios.options(supply_problem.problem(tables, horizon, planning), year_margin(outlook))
+
+
+def year_margin(outlook: pd.DataFrame) -> pd.Series:
+    """Return the average margin per unit of demand of each family over the plan months, in money."""
+    plan = outlook[outlook["basis"] == "plan"]
+    worth = plan.assign(margin=plan["demand"] * (plan["price"] - plan["unit_cost"]))
+    sums = worth.groupby("family")[["margin", "demand"]].sum()
+    return (sums["margin"] / sums["demand"].where(sums["demand"] > 0)).rename("margin")
+
+
+# The first screen
+
+
+def headline(calls: pd.DataFrame, gaps: pd.DataFrame, currency: str) -> list[str]:
+    """Return the full-year revenue, margin and stock against budget with their range, and the gap that costs most."""
+    company = calls[calls["family"] == ALL].assign(rank=lambda d: d["line"].map(list(LINES).index))
+    company = company.sort_values(["fiscal_year", "rank"])
+    said = [_call_sentence(row, currency) for row in company.itertuples() if row.line in ("revenue", "margin")]
+    first = company["fiscal_year"].min()
+    said += [
+        _stock_sentence(row, currency)
+        for row in company.itertuples()
+        if row.line == "inventory_value" and row.fiscal_year == first
+    ]
+    if company[company["line"] == "revenue"].empty:
+        said.append("No table gives prices or revenue: the plan is in units alone.")
+    return [*said, _gap_sentence(gaps, currency)]
+
+
+def _call_sentence(row, currency: str) -> Markup:
+    key = {"source": "year_call", "fiscal_year": row.fiscal_year, "family": ALL, "line": row.line}
+    closes = number(row.latest, money(row.latest, currency), column="latest", **key)
+    words = {
+        "revenue": f"{row.fiscal_year:.0f} closes at {{}} revenue{{}}{{}}.",
+        "margin": f"Margin {row.fiscal_year:.0f} is {{}}{{}}{{}}.",
+    }
+    short = f" over {row.months:.0f} of its months" if row.months < 12 else ""
+    between = f" ({count(row.low)} to {count(row.high)} in four cases of five)" if pd.notna(row.low) else ""
+    return Markup(words[row.line]).format(closes, short + between, _against(row, key))
+
+
+def _against(row, key: dict) -> Markup:
+    for base, word in (("budget", "budget"), ("last_year", "last year")):
+        aim = getattr(row, base)
+        if pd.notna(aim) and aim:
+            change = row.latest / aim - 1
+            if abs(change) < LEVEL:
+                return Markup(", level with {}").format(word)
+            text = number(change, percent(abs(change), 1), column=f"latest/{base}-1", **key)
+            return Markup(", {} {} {}").format(text, "above" if change > 0 else "below", word)
+    return Markup("")
+
+
+def _stock_sentence(row, currency: str) -> Markup:
+    key = {"source": "year_call", "fiscal_year": row.fiscal_year, "family": ALL, "line": row.line}
+    ends = number(row.latest, money(row.latest, currency), column="latest", **key)
+    now = number(row.actual_to_date, count(row.actual_to_date), column="actual_to_date", **key)
+    return Markup("Stock goes from {} to {} at the end of {}{}.").format(
+        now, ends, f"{row.fiscal_year:.0f}", _against(row, key)
+    )
+
+
+def _gap_sentence(gaps: pd.DataFrame, currency: str) -> str | Markup:
+    """Return the costliest gap in words, or that there is none, or that nothing says what supply gives."""
+    if gaps["supply"].isna().all():
+        return "Nothing says what supply can give, so the call takes it that all demand is met."
+    worst = gap.costliest(gaps, len(gaps))
+    if worst.empty:
+        return "Supply meets demand in every month."
+    row = worst.iloc[0]
+    family, begin, end = row["family"], row["from"], row["to"]
+    key = {"source": "gap", "family": family, "month": (begin, end)}
+    late = number(row["late"], count(row["late"]), column="late", **key)
+    span = f"in {begin:%B %Y}" if begin == end else f"from {begin:%B %Y} to {end:%B %Y}"
+    more = f"; gaps in all: {len(worst)}" if len(worst) > 1 else ""
+    lost = number(row["gap_margin"], money(-row["gap_margin"], currency), column="gap_margin", **key)
+    open_margin = Markup(", {} of margin is left open").format(lost) if row["gap_margin"] < 0 else ""
+    text = Markup("The costliest gap: {} {}, {} units served late or not at all{}{}.")
+    return text.format(family, span, late, open_margin, more)
+
+
+def call_tiles(calls: pd.DataFrame, currency: str) -> list[tuple[str, str]]:
+    """Return the company's revenue, margin and stock of the current fiscal year as (value, caption)."""
+    company = calls[(calls["family"] == ALL) & (calls["fiscal_year"] == calls["fiscal_year"].min())].set_index("line")
+    tiles = []
+    for line in ("revenue", "margin", "inventory_value"):
+        if line in company.index:
+            row = company.loc[line]
+            parts = [f"{LINES[line]} {row['fiscal_year']:.0f}"]
+            parts += [f"budget {count(row['budget'])}"] if pd.notna(row["budget"]) else []
+            parts += [f"range {count(row['low'])} to {count(row['high'])}"] if pd.notna(row["low"]) else []
+            tiles.append((money(row["latest"], currency), " · ".join(parts)))
+    return tiles
+
+
+def call_table(calls: pd.DataFrame) -> pd.DataFrame:
+    """Return the company's call per fiscal year and line, then revenue of each family, with the change to budget."""
+    rows = calls[(calls["family"] == ALL) | (calls["line"] == "revenue")]
+    rows = rows.assign(to_budget=rows["latest"] / rows["budget"].where(rows["budget"] != 0) - 1)
+    rank = rows["line"].map(list(LINES).index)
+    rows = rows.assign(rank=rank, below=rows["family"] != ALL).sort_values(["fiscal_year", "below", "rank", "family"])
+    views = ["actual_to_date", "latest", "low", "high", "budget", "to_budget", "last_year", "previous", "approved"]
+    return rows[["family", "line", "fiscal_year", *views, "months", "unit"]].reset_index(drop=True)
+
+
+# Evidence
+
+
+def family_months(gaps: pd.DataFrame) -> pd.DataFrame:
+    """Return units and money of all regions per family and month; blank where no region has a figure."""
+    return gaps.groupby(["family", "month"])[UNITS_AND_MONEY].sum(min_count=1).reset_index()
+
+
+def gap_table(gaps: pd.DataFrame, count: int = 20) -> pd.DataFrame:
+    """Return the family-months with the worst gap first: by margin left open, units late, then revenue to budget."""
+    rows = family_months(gaps).dropna(axis="columns", how="all")
+    by = [c for c in ("gap_margin", "late", "to_budget_revenue") if c in rows]
+    rank = rows.sort_values([*by, "month", "family"], ascending=[c != "late" for c in by] + [True, True], kind="stable")
+    return rank.head(count).reset_index(drop=True)
+
+
+def monthly_money(
+    plan: pd.DataFrame, outlook: pd.DataFrame, outcomes: pd.DataFrame, cycle: pd.Timestamp
+) -> pd.DataFrame:
+    """Return month, actual, demand, supply, budget, low and high of the company in money, from two years back.
+
+    Demand and its range (P10 to P90 of the demand paths) are valued at the plan's prices; supply is what it ships.
+    """
+    lines = plan.groupby(["month", "line", "basis"])["value"].sum().unstack(["line", "basis"])
+    ahead = outlook[outlook["basis"] == "plan"]
+    each = finance.by_family(ahead.assign(revenue=ahead["demand"] * ahead["price"]))
+    each = each.assign(price=each["revenue"] / each["demand"].where(each["demand"] > 0))
+    paths = outcomes.merge(each[["month", "family", "price"]], on=["month", "family"], how="left", validate="m:1")
+    paths = (paths["demand"] * paths["price"]).groupby([paths["month"], paths["path"]]).sum().groupby("month")
+    blank = pd.Series(dtype="float64")
+    out = {
+        "actual": lines.get(("revenue", "actual"), blank),
+        "demand": each.groupby("month")["revenue"].sum(min_count=1),
+        "supply": lines.get(("revenue", "plan"), blank) if ahead["limited"].any() else blank,
+        "budget": lines.get(("budget_revenue", "budget"), blank),
+        "low": paths.quantile(0.1),
+        "high": paths.quantile(0.9),
+    }
+    every = pd.date_range(cycle - pd.DateOffset(months=24), ahead["month"].max(), freq="MS", name="month")
+    return pd.DataFrame(out).reindex(every).astype("float64").reset_index()
+
+
+def outlook_finding(rows: pd.DataFrame) -> str:
+    """Return in which months supply earns less than demand would, as a sentence."""
+    if rows["supply"].isna().all():
+        return "Demand in money, closed months and plan" + ("" if rows["budget"].isna().all() else ", against budget")
+    short = rows[rows["supply"] < (1 - gap.SHORT) * rows["demand"]]
+    if short.empty:
+        return "Supply follows demand through the whole plan"
+    worst = short.loc[(short["demand"] - short["supply"]).idxmax(), "month"]
+    return f"Supply earns less than demand would in {len(short)} months, most in {worst:%B %Y}"
+
+
+def bridge_finding(bridges: pd.DataFrame, name: str) -> str:
+    """Return the step of a bridge that moves most, as a sentence."""
+    steps = bridges[(bridges["bridge"] == name) & (bridges["family"] == ALL)].sort_values("order")
+    inner = steps.iloc[1:-1]
+    if inner["value"].abs().max() == 0:
+        return f"{name[0].upper()}{name[1:]}: nothing moves"
+    top = inner.iloc[inner["value"].abs().argmax()]
+    return f"{name[0].upper()}{name[1:]}: {top['step'].lower()} moves most, {money(top['value'], top['unit'], '+')}"
+
+
+def risk_finding(risk: pd.DataFrame) -> str:
+    """Return the family and month most likely to be short within twelve months, as a sentence."""
+    soon = risk[risk["month"] < risk["month"].min() + pd.DateOffset(months=12)]
+    top = soon.sort_values(["p_short", "expected_short"], ascending=False, kind="stable").iloc[0]
+    if top["p_short"] < 0.05:
+        return "No family is likely to be short within twelve months"
+    words = f"{top['family']} in {top['month']:%B %Y} is the most likely to be short within twelve months"
+    return f"{words}: {percent(top['p_short'])} of demand paths"
+
+
+def option_finding(options: pd.DataFrame, gaps: pd.DataFrame, currency: str) -> str:
+    """Return which option is recommended and what it wins, or why there is none, as a sentence."""
+    if options.empty:
+        if gaps["supply"].isna().all():
+            return "No option can be priced: no table says what supply can give and what it costs."
+        if gap.costliest(gaps).empty:
+            return "Supply meets demand in every month: no option is needed."
+        return "No option could be priced: it takes `plants` and `supply_costs`."
+    best = options[options["recommended"] & (options["margin"] > 0)]
+    if best.empty:
+        return "No option wins more than it costs: doing nothing is the cheapest."
+    row = best.iloc[0]
+    won = f"{money(row['margin'], currency)} after its cost, {count(row['units_closed'])} units closed"
+    return f"{row['option']} wins most: {won}."
+
+
+def notes(outlook: pd.DataFrame, budget: pd.DataFrame, horizon: pd.DatetimeIndex) -> list[str]:
+    """Return what the numbers rest on: missing prices, how prices were found, months that the budget leaves out."""
+    plan = outlook[outlook["basis"] == "plan"]
+    blank = plan[plan["price"].isna()]
+    said = []
+    if len(blank):
+        part = percent(blank["demand"].sum() / plan["demand"].sum(), 1)
+        names = blank["product"].nunique()
+        said.append(f"{names} products have no price, {part} of planned demand: their money is left out.")
+    basis = plan["price_basis"].dropna().value_counts()
+    said += (
+        [f"Average prices and costs: {', '.join(f'{name} ({rows:,} rows)' for name, rows in basis.items())}."]
+        if len(basis)
+        else []
+    )
+    known = set(budget["month"])
+    without = [m for m in horizon if m not in known] if known else []
+    said += [f"The budget ends before {without[0]:%B %Y}: later months have no budget column."] if without else []
+    return said
