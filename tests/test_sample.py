@@ -264,3 +264,15 @@ def test_launch_and_phase_out():
     launches = table("launches").set_index("product")
     assert launches.loc["BBQ-08", "launch_month"] > pd.Timestamp("2026-11-01")
     assert launches.loc["BBQ-08", "like_product"] in first
+
+
+def test_the_press_line_cannot_make_the_peak_in_its_months():
+    said = row("capacity cut")
+    presses = table("resources").query("resource == 'press line'").set_index("month")
+    peak = pd.date_range("2027-04-01", said["to_month"], freq="MS")
+    cut = presses.loc[peak, "capacity"].sum() / presses.loc[peak - YEAR, "capacity"].sum()
+    assert cut == pytest.approx(1 + said["quantity"], abs=0.03)
+    usage = table("bill_of_resources").query("resource == 'press line' and family == 'Barbecues'")
+    orders = table("sales")[table("sales")["month"].isin(peak - YEAR)].merge(usage, on="product")
+    load = (orders["ordered"] * orders["usage_per_unit"]).sum()
+    assert load > 2 * presses.loc[peak, ["capacity", "overtime"]].sum().sum()
