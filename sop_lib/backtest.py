@@ -107,4 +107,4 @@ def model_scores(backtest: pd.DataFrame) -> pd.DataFrame:
     out = out.merge(series, on=["rule", "model"], how="left", validate="one_to_one")
     share = {(name, m): 1 / len(rule.models) for name, rule in RULES.items() for m in rule.models}
     out.insert(2, "weight", [share.get(pair) for pair in zip(out["rule"], out["model"], strict=True)])
-    return out
+    return out.sort_values(["rule", "weight", "model"], kind="stable", ignore_index=True)

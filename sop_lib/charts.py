@@ -1,5 +1,6 @@
 """Matplotlib figures in one house style. A chart draws a table: no arithmetic beyond a pivot."""
 
+import textwrap
 from typing import Any
 
 import matplotlib as mpl
@@ -153,7 +154,7 @@ def waterfall(steps: pd.DataFrame, unit: str) -> Figure:
             text, (at, max(low, high)), xytext=(0, 3), textcoords="offset points", ha="center", va="bottom"
         )
         spot.set(fontsize=8.5)
-    ax.set_xticks(range(len(steps)), steps.step)
+    ax.set_xticks(range(len(steps)), [textwrap.fill(step, 10) for step in steps.step])
     ax.tick_params(axis="x", length=0)
     ax.grid(visible=False, axis="x")
     ax.set_ylim(steps.floor.iloc[0])
@@ -281,7 +282,7 @@ def lag_lines(scores: pd.DataFrame, names: dict[str, str], decision_lag: int, la
                        textcoords="offset points")  # fmt: skip
     spot.set(color=MUTED, va="top")
     ax.set_ylim(bottom=0)
-    ax.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    ax.yaxis.set_major_formatter(lambda value, _: f"{value * 100:.3g} %")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel("months ahead (lag)")
     ax.set_ylabel(label)
@@ -354,3 +355,62 @@ def risk_grid(risk: pd.DataFrame) -> Figure:
 
 
 GAP_LINES = (("demand", PLAN, "-"), ("supply", SHORT, "--"), ("budget", BUDGET, ":"))
+
+
+def stock_panels(plan: pd.DataFrame, unit: str) -> Figure:
+    """Return closing stock, backlog and target per month, a panel for each family, twelve at most; backlog is red, below zero."""
+    families = list(plan["family"].drop_duplicates())[:12]
+    rows = -(-len(families) // 3)
+    figure, axes = canvas(8.4, 1.9 * rows, rows=rows, columns=3, squeeze=False)
+    every = pd.DatetimeIndex(plan["month"].drop_duplicates().sort_values())
+    for ax in axes.flat[len(families) :]:
+        ax.set_axis_off()
+    for ax, family in zip(axes.flat, families, strict=False):
+        part = plan[plan["family"].eq(family)].sort_values("month")
+        ax.bar(part["month"], part["closing"], color="#c9d2dc", width=25)
+        ax.bar(part["month"], -part["backlog"], color=SHORT, width=25)
+        ax.plot(part["month"], part["target"], color=PLAN, linewidth=1.3, drawstyle="steps-mid")
+        ax.set_title(family, fontsize=9.5)
+        scaled(ax, unit)
+        ax.set_xlim(every[0] - pd.Timedelta(days=16), every[-1] + pd.Timedelta(days=16))
+        month_ticks(ax, every, every=12)
+    return figure
+
+
+def load_panels(load: pd.DataFrame) -> Figure:
+    """Return the planned load of each resource by month, red beyond capacity, and as a line what demand would ask; six at most."""
+    names = load[["plant", "resource"]].drop_duplicates().head(6)
+    figure, axes = canvas(8.4, 2.4 * len(names), rows=len(names), squeeze=False)
+    for ax, plant, resource in zip(axes.flat, names["plant"], names["resource"], strict=True):
+        part = load[load["plant"].eq(plant) & load["resource"].eq(resource)].sort_values("month")
+        inside = part["load"].clip(upper=part["capacity"])
+        ax.bar(part["month"], inside, color="#c9d2dc", width=25)
+        ax.bar(part["month"], part["load"] - inside, bottom=inside, color=SHORT, width=25)
+        ax.step(part["month"], part["capacity"], where="mid", color=INK, linewidth=1.4)
+        ax.plot(part["month"], part["unconstrained"], color=PLAN, linewidth=1.6, linestyle="--")
+        ax.margins(x=0.01)
+        ax.set_title(f"{resource}, {plant}", fontsize=9.5)
+        scaled(ax, f"{part['unit'].iloc[0]} a month")
+        ends = [
+            (float(part["capacity"].iloc[-1]), "capacity", INK),
+            (float(part["unconstrained"].iloc[-1]), "demand", PLAN),
+        ]
+        end_labels(ax, ends)
+        month_ticks(ax, pd.DatetimeIndex(part["month"]), every=3)
+    return figure
+
+
+def people_lines(people: pd.DataFrame) -> Figure:
+    """Return workers per month, a line for each plant."""
+    figure, ax = canvas(8.4, 2.6)
+    labels = []
+    for plant, colour in zip(people["plant"].drop_duplicates(), (PLAN, BUDGET, OK, SHORT, INK, MUTED), strict=False):
+        part = people[people["plant"].eq(plant)].sort_values("month")
+        ax.plot(part["month"], part["workers"], color=colour, linewidth=1.8, drawstyle="steps-mid")
+        labels.append((float(part["workers"].iloc[-1]), plant, colour))
+    ax.set_ylim(bottom=0)
+    ax.margins(x=0.01)
+    ax.set_ylabel("workers")
+    end_labels(ax, labels)
+    month_ticks(ax, pd.DatetimeIndex(people["month"].drop_duplicates()), every=3)
+    return figure

@@ -41,9 +41,9 @@ def demand_plan(
 
 
 def step_totals(plan: pd.DataFrame) -> pd.DataFrame:
-    """Return what each launch, event and take-over adds per product over the horizon, in units, largest first."""
+    """Return what each launch, event and take-over adds per family over the horizon, in units, largest first."""
     rows = plan[(plan["step"] != "baseline") | plan["reason"].str.startswith("takes over").fillna(False).astype(bool)]
-    out = rows.groupby(["step", "reason", "family", "product"], as_index=False)[["quantity"]].sum()
+    out = rows.groupby(["step", "reason", "family"], as_index=False)[["quantity"]].sum()
     return out.sort_values("quantity", key=lambda q: -q.abs(), kind="stable", ignore_index=True)
 
 

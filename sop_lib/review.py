@@ -28,9 +28,11 @@ SEASON, TWO_YEARS = 12, 24
 
 
 def common_unit(families: pd.DataFrame) -> str:
-    """Return the unit that all families share; 'units' when the company names none, blank when they differ."""
+    """Return the unit that all families share, in the plural; 'units' when none is named, blank when they differ."""
     named = families["unit"].dropna().unique()
-    return "units" if len(named) == 0 else str(named[0]) if len(named) == 1 else ""
+    if len(named) != 1:
+        return "" if len(named) else "units"
+    return named[0] if len(named[0]) <= 3 or named[0].endswith("s") else f"{named[0]}s"
 
 
 def outlook(
@@ -151,32 +153,22 @@ def exceptions(
     )
 
 
-def change_steps(changes: pd.DataFrame, unit: str, count: int = 7) -> pd.DataFrame:
+def change_steps(changes: pd.DataFrame, unit: str, count: int = 4) -> pd.DataFrame:
     """Return the bridge from the last cycle's plan to the latest over the next twelve months, one step per family.
 
-    `start` and `end` are the ends of each bar in units; the families that moved least are one step. Empty
-    without a last plan.
+    Rows as in `bridges`, in units; the families that moved least are one step. Empty without a last plan.
     """
     known = changes.dropna(subset=["previous"])
     known = known[known["month"] < known["month"].min() + pd.DateOffset(months=SEASON)]
     if known.empty:
-        return pd.DataFrame(columns=["step", "change", "start", "end", "total", "text", "floor"])
-    moved = known.groupby("family", as_index=False)["change"].sum()
-    moved = moved.sort_values("change", key=lambda c: -c.abs(), kind="stable")
-    rest = pd.DataFrame({"family": ["other families"], "change": [moved["change"].iloc[count:].sum()]})
-    steps = pd.concat([moved.head(count), rest]) if len(moved) > count else moved
-    before = known["previous"].sum()
-    ends = [before, *(before + steps["change"].cumsum()), before + steps["change"].sum()]
-    names = ["last plan", *steps["family"], "this plan"]
-    out = pd.DataFrame({"step": names, "change": [np.nan, *steps["change"], np.nan], "end": ends})
-    out["total"] = out["change"].isna()
-    out["start"] = (out["end"] - out["change"]).fillna(0.0)
-    out["text"] = [
-        f"{v:,.0f}" if t else f"{v:+,.0f}" for v, t in zip(out["change"].fillna(out["end"]), out["total"], strict=True)
-    ]
-    edges = pd.concat([out["end"], out.loc[~out["total"], "start"]])
-    out["floor"] = max(0.0, edges.min() - (edges.max() - edges.min()))
-    return out.assign(unit=unit)
+        return pd.DataFrame(columns=["bridge", "family", "step", "order", "value", "unit"])
+    moved = known.groupby("family")["change"].sum().sort_values(key=lambda c: -c.abs(), kind="stable")
+    steps = {"last plan": known["previous"].sum(), **moved.head(count).to_dict()}
+    if len(moved) > count:
+        steps["other families"] = moved.iloc[count:].sum()
+    steps["this plan"] = known["latest"].sum()
+    out = pd.DataFrame({"step": list(steps), "value": list(steps.values())})
+    return out.assign(bridge="last plan to this one", family="ALL", order=range(len(out)), unit=unit)
 
 
 def decomposition(sold: pd.DataFrame, unit: str) -> pd.DataFrame:
@@ -212,10 +204,21 @@ def headline(outlook: pd.DataFrame, scores: pd.DataFrame, worst: pd.DataFrame, *
 
 def _span_sentence(row: dict) -> str:
     bases = {"to_approved": "the approved plan", "to_budget": "budget", "to_last_year": "last year"}
-    against = [f"{row[c]:+.1%} against {word}" for c, word in bases.items() if pd.notna(row[c])]
-    between = f" ({row['low']:,.0f} to {row['high']:,.0f} in four cases of five)" if pd.notna(row["low"]) else ""
+    against = [f"{_signed(row[c])} against {word}" for c, word in bases.items() if pd.notna(row[c])]
+    between = f" ({_short(row['low'])} to {_short(row['high'])} in four cases of five)" if pd.notna(row["low"]) else ""
     span = row["span"][0].upper() + row["span"][1:]
-    return f"{span}: {row['plan']:,.0f} {row['unit']}{between}" + (f", {', '.join(against)}" if against else "") + "."
+    return (
+        f"{span}: {_short(row['plan'])} {row['unit']}{between}" + (f"; {', '.join(against)}" if against else "") + "."
+    )
+
+
+def _signed(rate: float) -> str:
+    return f"{rate:+.1%}".replace("-", "−")
+
+
+def _short(quantity: float, sign: str = "") -> str:
+    """Return a quantity to four significant digits."""
+    return f"{float(f'{quantity:.4g}'):{sign},.0f}".replace("-", "−")
 
 
 def accuracy_sentence(beside: pd.DataFrame, lag: int) -> str:
@@ -233,12 +236,11 @@ def change_sentence(changes: pd.DataFrame, unit: str) -> str:
     steps = change_steps(changes, unit)
     if steps.empty:
         return "There is no last plan to compare with."
-    before, now = steps["end"].iloc[0], steps["end"].iloc[-1]
-    most = steps.iloc[int(steps["change"].abs().fillna(-1.0).to_numpy().argmax())]
-    rate = f" ({now / before - 1:+.1%})" if before > 0 else ""
-    return (
-        f"The next twelve months moved by {now - before:+,.0f} {unit}{rate}; {most['step']} by {most['change']:+,.0f}"
-    )
+    before, now, moved = steps["value"].iloc[0], steps["value"].iloc[-1], steps.iloc[1:-1]
+    most = moved.iloc[int(moved["value"].abs().to_numpy().argmax())]
+    rate = f" ({_signed(now / before - 1)})" if before > 0 else ""
+    moves = _short(now - before, "+"), _short(most["value"], "+")
+    return f"The next twelve months moved by {moves[0]} {unit}{rate}; {most['step']} moved most, by {moves[1]}"
 
 
 def range_sentence(forecast: pd.DataFrame) -> str:
@@ -261,13 +263,15 @@ def season_sentence(parts: pd.DataFrame) -> str:
     last = parts[parts["series"] == parts["series"].iloc[0]].tail(SEASON + 1)
     top, trend = last.iloc[1:].loc[last["season"].iloc[1:].idxmax()], last["trend"]
     move = trend.iloc[-1] / trend.iloc[0] - 1 if trend.iloc[0] > 0 else np.nan
-    return f"Season taken out, demand moved by {move:+.1%} in a year; the season peaks in {top['month']:%B}"
+    return f"Season taken out, demand moved by {_signed(move)} in a year; the season peaks in {top['month']:%B}"
 
 
 FORMATS = dict.fromkeys(
     ["plan", "low", "high", "approved", "budget", "last_year", "at_stake", "last_12", "next_12", "quantity", "n"],
     "{:,.0f}",
 )
-FORMATS |= dict.fromkeys(["to_approved", "to_budget", "to_last_year", "margin", "bias", "value_added"], "{:+.1%}")
-FORMATS |= dict.fromkeys(["wape", "naive", "coverage80", "coverage95", "share", "change"], "{:.1%}")
+FORMATS |= dict.fromkeys(
+    ["to_approved", "to_budget", "to_last_year", "margin", "bias", "value_added", "change"], "{:+.1%}"
+)
+FORMATS |= dict.fromkeys(["wape", "naive", "coverage80", "coverage95", "share"], "{:.1%}")
 FORMATS |= dict.fromkeys(["mase", "rmsse", "weight"], "{:.2f}") | {"tracking_signal": "{:+.1f}"}
