@@ -275,4 +275,4 @@ def test_the_press_line_cannot_make_the_peak_in_its_months():
     usage = table("bill_of_resources").query("resource == 'press line' and family == 'Barbecues'")
     orders = table("sales")[table("sales")["month"].isin(peak - YEAR)].merge(usage, on="product")
     load = (orders["ordered"] * orders["usage_per_unit"]).sum()
-    assert load > 2 * presses.loc[peak, ["capacity", "overtime"]].sum().sum()
+    assert load > 1.5 * presses.loc[peak, ["capacity", "overtime"]].sum().sum()
