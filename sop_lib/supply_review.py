@@ -6,7 +6,11 @@ import pandas as pd
 from sop_lib import supply_tables
 from sop_lib.mix import Tables
 
-__all__ = ["first_overload", "headline", "missing", "proposed", "rates", "shortages", "side_by_side", "to_order"]
+__all__ = [
+    "FORMATS", "cost_kinds", "dearest_limits", "first_overload", "headline", "missing", "overload_sentence",
+    "people_sentence", "proposed", "rate_sentence", "rates", "shortage_sentence", "shortages", "strategies",
+    "strategy_sentence", "to_order",
+]  # fmt: skip
 
 
 def missing(found: Tables) -> list[str]:
@@ -82,15 +86,33 @@ def to_order(material_plan: pd.DataFrame, materials: pd.DataFrame, months_ahead:
     )
 
 
-def side_by_side(comparison: pd.DataFrame) -> pd.DataFrame:
-    """Return measures as rows and strategies as columns, the proposed one first; measures nobody uses are left out."""
-    wide = comparison.pivot(index=["measure", "unit"], columns="strategy", values="value").reset_index()
-    best = comparison[(comparison["measure"] == "proposed") & (comparison["value"] == 1)]["strategy"].tolist()
-    others = [c for c in ("mixed", "level", "chase") if c in wide and c not in best]
-    used = wide[(wide[best + others].abs() > 1e-6).any(axis=1) & (wide["measure"] != "proposed")]
-    order = {m: n for n, m in enumerate(comparison["measure"].drop_duplicates())}
-    used = used.sort_values("measure", key=lambda m: m.map(order), kind="stable")
-    return used[["measure", *best, *others, "unit"]].reset_index(drop=True).rename_axis(columns=None)
+def strategies(comparison: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per strategy, the proposed one first: what it costs, serves, holds and asks of people."""
+    if comparison.empty:
+        return pd.DataFrame(columns=["strategy"])
+    wide = comparison.pivot(index="strategy", columns="measure", values="value")
+    shown = [m for m in SHOWN if m in wide and wide[m].abs().max() > 0]
+    return (
+        wide.sort_values(["proposed", "total cost"], ascending=[False, True])[shown]
+        .reset_index()
+        .rename_axis(columns=None)
+    )
+
+
+def cost_kinds(comparison: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per kind of cost, in money, with a column per strategy; the total stands last."""
+    rows = comparison[comparison["measure"].str.startswith("cost: ") | (comparison["measure"] == "total cost")]
+    wide = rows.pivot(index="measure", columns="strategy", values="value")
+    order = [m for m in rows["measure"].drop_duplicates() if wide.loc[m].abs().max() > 0.5]
+    named = wide.loc[[*(m for m in order if m != "total cost"), *(m for m in order if m == "total cost")]]
+    kinds = named.rename(lambda m: m.removeprefix("cost: ")).rename_axis("kind").reset_index()
+    return kinds[["kind", *strategies(comparison)["strategy"]]].rename_axis(columns=None)
+
+
+def dearest_limits(shadow_prices: pd.DataFrame, count: int = 10) -> pd.DataFrame:
+    """Return the limits of which one more unit would save most: month, limit, price."""
+    rows = shadow_prices.sort_values(["price", "month", "subject"], ascending=[False, True, True]).head(count)
+    return rows[["subject", "constraint", "month", "price", "unit"]].reset_index(drop=True)
 
 
 def headline(plans: Tables, rate: pd.DataFrame, currency: str) -> list[str]:
@@ -100,40 +122,46 @@ def headline(plans: Tables, rate: pd.DataFrame, currency: str) -> list[str]:
         return ["Supply is not planned yet: no table says what stock or capacity there is."]
     best = {name: proposed(plans[name], comparison) for name in ("inventory_plan", "resource_load", "people_plan")}
     sentences = [
-        _strategies(comparison, currency),
-        _shortage(shortages(best["inventory_plan"])),
-        _overload(best["resource_load"]),
-        _rate(rate.dropna(subset=["current"])),
-        _people(best["people_plan"]),
+        strategy_sentence(comparison, currency),
+        shortage_sentence(best["inventory_plan"]),
+        overload_sentence(best["resource_load"]),
+        rate_sentence(rate),
+        people_sentence(best["people_plan"]),
     ]
     return [s for s in sentences if s]
 
 
-def _strategies(comparison: pd.DataFrame, currency: str) -> str:
-    wide = comparison.pivot(index="strategy", columns="measure", values="value")
-    best, others = wide[wide["proposed"] == 1].iloc[0], wide[wide["proposed"] != 1]
-    told = []
-    for name, row in others.iterrows():
-        more = (row["total cost"] - best["total cost"]) / 1e6
-        told.append(f"{name} costs {abs(more):,.1f} million {'more' if more >= 0 else 'less'} at {row['service']:.1%}")
-    first = (
-        f"Proposed is {best.name}: {best['total cost'] / 1e6:,.1f} million {currency}, {best['service']:.1%} on time"
-    )
+def strategy_sentence(comparison: pd.DataFrame, currency: str) -> str:
+    """Return the proposed strategy's cost and service, and what the others would cost and serve."""
+    rows = strategies(comparison).to_dict("records")
+    if not rows:
+        return ""
+    best, others = rows[0], rows[1:]
+    told = [
+        f"{r['strategy']} {abs(r['total cost'] - best['total cost']) / 1e6:,.1f} million "
+        f"{'more' if r['total cost'] >= best['total cost'] else 'less'} and {r['service']:.1%}"
+        for r in others
+    ]
+    cost = f"{best['total cost'] / 1e6:,.1f} million {currency}"
+    first = f"Proposed: {best['strategy']}, {cost}, {best['service']:.1%} on time"
     return "; ".join([first, *told]) + "."
 
 
-def _shortage(short: pd.DataFrame) -> str:
+def shortage_sentence(inventory_plan: pd.DataFrame) -> str:
+    """Return the family that is short most, from when, and its worst month."""
+    short = shortages(inventory_plan)
     if short.empty:
-        return "Every family is served in its month."
+        return "" if inventory_plan.empty else "Every family is served in its month."
     own = short[short["family"] == short.groupby("family")["late"].sum().idxmax()]
     first, most = own.iloc[0], own.iloc[own["late"].to_numpy().argmax()]
     return (
-        f"{first['family']} run short from {first['month']:%b %Y}: in {most['month']:%b %Y} "
-        f"{most['late']:,.0f} of the {most['demand']:,.0f} wanted are late or lost."
+        f"{first['family']}: short from {first['month']:%b %Y}, worst in {most['month']:%b %Y} with "
+        f"{most['late']:,.0f} of {most['demand']:,.0f} late or lost."
     )
 
 
-def _overload(load: pd.DataFrame) -> str:
+def overload_sentence(load: pd.DataFrame) -> str:
+    """Return the first overload there would be if demand were made in its month."""
     over = first_overload(load)
     if over.empty:
         return "" if load.empty else "No resource is overloaded if demand is made in its month."
@@ -143,14 +171,17 @@ def _overload(load: pd.DataFrame) -> str:
     return f"First overload if demand were made in its month: {where}, {asked}."
 
 
-def _rate(known: pd.DataFrame) -> str:
+def rate_sentence(rate: pd.DataFrame) -> str:
+    """Return the family whose rate changes most from the last three months to the next."""
+    known = rate.dropna(subset=["current"]) if len(rate) else rate
     if known.empty:
         return ""
     most = known.iloc[known["change"].abs().to_numpy().argmax()]
     return f"Largest change of rate: {most['family']} from {most['current']:,.0f} to {most['proposed']:,.0f} a month."
 
 
-def _people(people: pd.DataFrame) -> str:
+def people_sentence(people: pd.DataFrame) -> str:
+    """Return the first, highest and lowest number of people."""
     if people.empty:
         return ""
     total = people.groupby("month")["workers"].sum()
@@ -159,3 +190,13 @@ def _people(people: pd.DataFrame) -> str:
         f"People: {now:,.0f} in {total.index[0]:%b %Y}, at most {most:,.0f} in {total.idxmax():%b %Y}, "
         f"at least {least:,.0f} in {total.idxmin():%b %Y}."
     )
+
+
+SHOWN = (
+    "total cost", "service", "late", "lost", "peak stock", "average stock", "peak stock value", "average stock value",
+    "most workers", "least workers", "hired", "laid off", "overtime hours", "subcontract",
+)  # fmt: skip
+FORMATS = dict.fromkeys([*SHOWN, "current", "proposed", "level", "chase", "mixed", "demand", "late"], "{:,.0f}")
+FORMATS |= dict.fromkeys(["unconstrained", "limit", "over", "ordered", "cost", "workers", "hours"], "{:,.0f}")
+FORMATS |= {"service": "{:.1%}", "change": "{:+,.0f}", "price": "{:,.2f}", "quantity": "{:,.0f}"}
+FORMATS |= dict.fromkeys(["hired", "laid_off", "regular_hours", "overtime_hours", "idle_hours"], "{:,.0f}")
