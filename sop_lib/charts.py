@@ -175,7 +175,7 @@ def bridge(bridges: pd.DataFrame, name: str, family: str = "ALL") -> Figure:
     floor = cut if cut > 0.3 * end.max() else 0.0
     start = end.shift(fill_value=0.0).where(~total, floor)
     size = 1e6 if end.abs().max() >= 1e6 else 1e3
-    text = [f"{v / size:{'' if t else '+'},.3g}".replace("-", "−") for v, t in zip(steps["value"], total, strict=True)]
+    text = [f"{v / size:{'' if t else '+'},.1f}".replace("-", "−") for v, t in zip(steps["value"], total, strict=True)]
     bars = steps.assign(start=start, end=end, total=total, text=text, floor=floor)
     return waterfall(bars, str(steps["unit"].iloc[0]))
 
@@ -189,12 +189,12 @@ def resource_bars(load: pd.DataFrame, unit: str) -> Figure:
     ax.step(at, load.capacity, where="mid", color=INK, linewidth=1.4)
     ax.step(at, limit, where="mid", color=INK, linewidth=1.4, linestyle="--")
     ax.set_ylim(0, 1.18 * max(limit.max(), load.unconstrained.max()))
-    for value, text in ((load.capacity, "capacity"), (limit, "with overtime")):
-        spot = ax.annotate(text, (0 - 0.4, value.iloc[0]), xytext=(0, 3), textcoords="offset points", va="bottom")
-        spot.set(fontsize=8.5)
     ax.set_xticks(list(at)[::2], [f"{m:%b}" for m in load.month[::2]])
     ax.grid(visible=False, axis="x")
+    ax.margins(x=0.01)
     scaled(ax, f"{unit} a month")
+    ends = [(load.capacity, "capacity"), (limit, "overtime")] if (load.overtime > 0).any() else [(limit, "capacity")]
+    end_labels(ax, [(float(value.iloc[-1]), text, INK) for value, text in ends])
     return figure
 
 

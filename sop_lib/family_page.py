@@ -1,5 +1,6 @@
 """The families' part of the pack: was the plan executed, and each family's plan as a picture and in rows."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -14,9 +15,9 @@ __all__ = ["execution", "families"]
 
 MARKS = {"in": ("·", "in tolerance"), "above": ("▲", "above"), "below": ("▼", "below")}
 STRATEGIES = {"MTS": "make to stock", "MTO": "make to order", "ATO": "assemble to order"}
-NOW = "Actual / latest"
+NOW, OTHER = "Actual / latest", "Other movements"
 YEAR_CALL = {"Budget": "budget", "Approved": "approved", "Previous": "previous", NOW: "latest"}
-FLOWS = ("sales", "production")
+FLOWS, TIMES = ("sales", "production"), ("days", "weeks")
 LARGE = 10_000  # families of this size are shown in thousands
 
 TWO_LINES = Markup("{}<br>{}")
@@ -34,10 +35,11 @@ def _joined(parts) -> Markup:
 def execution(plan: Plan) -> HTML:
     """Return, per measure, families by closed month: within tolerance of the approved plan, above it or below it."""
     grid = plan["execution_grid"]
-    judged = set(grid.loc[grid["verdict"].isin(MARKS), "measure"])
-    blocks = [_grid(m, grid[grid["measure"] == m]) for m in ("demand", "supply", "inventory") if m in judged]
+    judged = grid[grid["verdict"].isin(MARKS)]
+    known, measures = grid[grid["month"].isin(judged["month"])], set(judged["measure"])
+    blocks = [_grid(m, known[known["measure"] == m]) for m in ("demand", "supply", "inventory") if m in measures]
     note = "Actual against the approved plan: ▲ above and ▼ below tolerance, · within. Last column: months within."
-    return page.section("Did we execute?", page.pair(*blocks), note=note)
+    return page.section("Did we execute?", page.pair(*blocks, least=290), note=note)
 
 
 def _grid(measure: str, grid: pd.DataFrame) -> HTML:
@@ -125,77 +127,90 @@ def _targets(plan: Plan, family: str) -> list[str]:
     return said + ([f"tolerance {percent(r.tolerance)}"] if pd.notna(r.tolerance) else [])
 
 
+@dataclass(frozen=True)
+class Columns:
+    """What the display of a family shows: its months, the six months after them, the year, and the size of units."""
+
+    cycle: pd.Timestamp
+    months: pd.DatetimeIndex
+    after: pd.DatetimeIndex
+    call: Any
+    thousands: bool
+
+
+def _columns(plan: Plan, family: str, rows: pd.DataFrame) -> Columns:
+    when = pd.DatetimeIndex(sorted(rows["month"].unique()))
+    shown, after = when[when < plan.a_year_on], when[(when >= plan.a_year_on)][:6]
+    usual = rows[rows["block"].isin(FLOWS) & (rows["row"] == NOW) & rows["month"].isin(shown)]
+    large = bool(usual["value"].abs().max() >= LARGE)
+    return Columns(plan.month, shown, after, briefing.call(plan, "quantity", family), large)
+
+
 def _display(plan: Plan, family: str, rows: pd.DataFrame, unit: str) -> HTML:
     """Return the display: three closed months, the next twelve, the six after them as one, and the year."""
-    when = pd.DatetimeIndex(sorted(rows.loc[rows["month"] < plan.a_year_on, "month"].unique()))
-    after = rows[(rows["month"] >= plan.a_year_on) & (rows["month"] < plan.a_year_on + pd.DateOffset(months=6))]
-    large = rows.loc[rows["block"].isin(FLOWS), "value"].abs().max() >= LARGE
-    call = briefing.call(plan, "quantity", family)
-    heads = [
-        HEAD.format(f"{'thousand ' if large else ''}{unit}"),
-        *(HEAD.format(TWO_LINES.format(f"{m:%b}", f"{m:%y}")) for m in when),
-    ]
-    heads += (
-        [
-            HEAD.format(
-                TWO_LINES.format(f"{after['month'].min():%b}–{after['month'].max():%b}", f"{after['month'].max():%y}")
-            )
-        ]
-        if len(after)
-        else []
-    )
-    heads += [HEAD.format(f"{int(call.fiscal_year)}")] if call is not None else []
+    columns = _columns(plan, family, rows)
+    heads: list = [f"{'thousand ' if columns.thousands else ''}{unit}"]
+    heads += [TWO_LINES.format(f"{m:%b}", f"{m:%y}") for m in columns.months]
+    if len(columns.after):
+        heads.append(TWO_LINES.format(f"{columns.after[0]:%b}–{columns.after[-1]:%b}", f"{columns.after[-1]:%y}"))
+    if columns.call is not None:
+        heads.append(int(columns.call.fiscal_year))
     blocks = [(b, rows[rows["block"] == b]) for b in tables.table("family_display")["block"].choices]
-    body = _joined(_block(b, part, when, after, call, large) for b, part in blocks if len(part))
-    shell = '<table class="display" data-source="family_display"><thead><tr>{}</tr></thead>{}</table>'
-    return page.scroll(Markup(shell).format(_joined(heads), body), f"Plan of {family} by month")
+    body = _joined(_block(b, part, columns, len(heads)) for b, part in blocks if len(part))
+    shell = Markup('<table class="display" data-source="family_display"><thead><tr>{}</tr></thead>{}</table>')
+    return page.scroll(shell.format(_joined(map(HEAD.format, heads)), body), f"Plan of {family} by month")
 
 
-def _block(block: str, part: pd.DataFrame, when: pd.DatetimeIndex, after: pd.DataFrame, call, large: bool) -> Markup:
-    lines = []
-    for (_, name), row in part.groupby(["order", "row"]):
-        unit, values = row["unit"].iloc[0], row.set_index("month")
-        cells = [
-            _cell(v, unit, name, large, f"{m:%Y-%m}", m < values.index[~values["past"]].min())
-            for m, v in values["value"].reindex(when).items()
-        ]
-        cells += [_after(block, name, row[row["month"].isin(after["month"])], unit, large)] if len(after) else []
-        cells += [_year(block, name, call, unit, large)] if call is not None else []
-        key = f"family={row['family'].iloc[0]} · block={block} · row={name}"
-        label = f"{name}, {unit}" if unit in ("days", "weeks") else name
-        lines.append(ROW.format(Markup(' class="now"') if name == NOW else "", key, label, _joined(cells)))
-    width = len(when) + 1 + bool(len(after)) + (call is not None)
+def _block(block: str, part: pd.DataFrame, columns: Columns, width: int) -> Markup:
+    slight = 0.005 * part["value"].abs().max()
+    named = [(name, row) for (_, name), row in part.groupby(["order", "row"])]
+    kept = [(name, row) for name, row in named if name != OTHER or row["value"].abs().max() > slight]
     head = Markup('<tr class="block"><th scope="rowgroup" colspan="{}">{}</th></tr>').format(width, block.capitalize())
-    return Markup("<tbody>{}{}</tbody>").format(head, _joined(lines))
+    return Markup("<tbody>{}{}</tbody>").format(head, _joined(_line(block, name, row, columns) for name, row in kept))
 
 
-def _cell(value: Any, unit: str, name: Any, large: bool, where: str, past: bool = False) -> Markup:
+def _line(block: str, name: Any, row: pd.DataFrame, columns: Columns) -> Markup:
+    unit, values = row["unit"].iloc[0], row.set_index("month")["value"]
+    cells = [
+        _cell(v, unit, name, columns, f"{m:%Y-%m}", m < columns.cycle)
+        for m, v in values.reindex(columns.months).items()
+    ]
+    cells += [_after(block, name, values, unit, columns)] if len(columns.after) else []
+    cells += [_year(block, name, unit, columns)] if columns.call is not None else []
+    key = f"family={row['family'].iloc[0]} · block={block} · row={name}"
+    label = f"{name}, {unit}" if unit in TIMES else name
+    return ROW.format(Markup(' class="now"') if name == NOW else "", key, label, _joined(cells))
+
+
+def _cell(value: Any, unit: str, name: Any, columns: Columns, where: str, past: bool = False) -> Markup:
     mark = Markup('<td{} data-column="value" data-month="{}">{}</td>')
-    return mark.format(Markup(' class="past"') if past else "", where, _text(value, unit, name, large))
+    return mark.format(Markup(' class="past"') if past else "", where, _text(value, unit, name, columns))
 
 
-def _text(value: Any, unit: str, name: Any, large: bool) -> str:
+def _text(value: Any, unit: str, name: Any, columns: Columns) -> str:
     if unit == "rate":
         return page.BLANK if pd.isna(value) else percent(value)
-    scaled = large and unit not in ("days", "weeks")
-    sign = "+" if name in ("Difference", "Cumulative", "Other movements") else ""
+    scaled = columns.thousands and unit not in TIMES
+    sign = "+" if name in ("Difference", "Cumulative", OTHER) else ""
     return shown(value / 1000 if scaled else value, f"{{:{sign},.{1 if scaled else 0}f}}")
 
 
-def _after(block: str, name: Any, row: pd.DataFrame, unit: str, large: bool) -> Markup:
-    """Return the cell of months 13 to 18: flows are summed, stocks are the last month's, rates stay blank."""
-    if row.empty or unit == "rate":
+def _after(block: str, name: Any, values: pd.Series, unit: str, columns: Columns) -> Markup:
+    """Return the cell of months 13 to 18: flows are summed, stocks are the last month's; blank where months lack."""
+    known = values.reindex(columns.after)
+    if unit == "rate" or known.isna().any():
         return Markup("<td></td>")
     flow = block in FLOWS and name != "Cumulative"
-    value = row["value"].sum(min_count=1) if flow else row.sort_values("month")["value"].iloc[-1]
-    last = f"{row['month'].max():%Y-%m}"
-    return _cell(value, unit, name, large, f"{row['month'].min():%Y-%m}..{last}" if flow else last)
+    last = f"{columns.after[-1]:%Y-%m}"
+    where = f"{columns.after[0]:%Y-%m}..{last}" if flow else last
+    return _cell(known.sum() if flow else known.iloc[-1], unit, name, columns, where)
 
 
-def _year(block: str, name: Any, call: Any, unit: str, large: bool) -> Markup:
+def _year(block: str, name: Any, unit: str, columns: Columns) -> Markup:
     """Return the cell of the fiscal year: what the full-year call says of sales."""
+    call = columns.call
     if block != "sales" or name not in YEAR_CALL or pd.isna(call[YEAR_CALL[name]]):
         return Markup("<td></td>")
     key = f"fiscal_year={int(call.fiscal_year)} · family={call.family} · line=quantity"
     mark = Markup('<td data-source="year_call" data-key="{}" data-column="{}">{}</td>')
-    return mark.format(key, YEAR_CALL[name], _text(call[YEAR_CALL[name]], unit, name, large))
+    return mark.format(key, YEAR_CALL[name], _text(call[YEAR_CALL[name]], unit, name, columns))

@@ -43,8 +43,8 @@ def tiles(plan: Plan) -> HTML:
     return page.tiles([t for t in found if t][:5])
 
 
-def _two(first: str, *parts: str) -> Markup:
-    return Markup("<br>").join([first, " · ".join(parts)]) if parts else Markup("{}").format(first)
+def _lines(first: str, *parts: str) -> Markup:
+    return Markup("<br>").join([first, *parts])
 
 
 def _call_tile(plan: Plan, line: str) -> tuple | None:
@@ -56,7 +56,7 @@ def _call_tile(plan: Plan, line: str) -> tuple | None:
     bases = {"budget": row.budget, "last year": row.last_year}
     aims = [f"{word} {count(value)}" for word, value in bases.items() if pd.notna(value)]
     likely = [page.between(row.low, row.high)] if pd.notna(row.low) and pd.notna(row.high) else []
-    return called, _two(f"{line}, full year {int(row.fiscal_year)}", *aims[:1], *likely)
+    return called, _lines(f"{line}, full year {int(row.fiscal_year)}", *aims[:1], *likely)
 
 
 def _kpi_tile(plan: Plan, kpi: str) -> tuple | None:
@@ -66,7 +66,7 @@ def _kpi_tile(plan: Plan, kpi: str) -> tuple | None:
         return None
     row: Any = rows.iloc[0]
     target = [f"target {_kpi_text(row.target, row.unit)}"] if pd.notna(row.target) else []
-    return _kpi_text(row.value, row.unit), _two(f"{row.label}, last 3 months", *target)
+    return _kpi_text(row.value, row.unit), _lines(f"{row.label}, last 3 months", *target)
 
 
 def _execution_tile(plan: Plan) -> tuple | None:
@@ -75,7 +75,7 @@ def _execution_tile(plan: Plan) -> tuple | None:
     if verdicts.empty:
         return None
     good = (verdicts["verdict"] == "executed").sum()
-    return f"{good} of {len(verdicts)}", _two("families executed as approved", "last 3 months")
+    return f"{good} of {len(verdicts)}", _lines("families executed as approved", "last 3 months")
 
 
 def _short_tile(plan: Plan) -> tuple:
@@ -84,7 +84,7 @@ def _short_tile(plan: Plan) -> tuple:
         return "none", "no family is short in the plan"
     top: Any = rows.iloc[0]
     value = number(top.peak, count(top.peak), source="gap", column="late", family=top.family, month=top.worst)
-    return value, _two(f"{briefing.unit_of(plan, top.family)} unserved at the worst", top.family, shown(top.worst))
+    return value, _lines(f"{briefing.unit_of(plan, top.family)} unserved at the worst", top.family, shown(top.worst))
 
 
 def _demand_tile(plan: Plan) -> tuple | None:
@@ -93,7 +93,7 @@ def _demand_tile(plan: Plan) -> tuple | None:
         return None
     when = (plan.month, plan.a_year_on - pd.DateOffset(months=1))
     value = number(ahead, count(ahead), source="demand_plan", column="quantity", month=when)
-    return value, _two(f"{plan.unit}, next 12 months", f"last 12: {count(past)}")
+    return value, _lines(f"{plan.unit}, next 12 months", f"last 12: {count(past)}")
 
 
 # Decide
@@ -213,11 +213,11 @@ def achieved(plan: Plan) -> HTML:
     verdict = Markup('<span class="{}">{}</span> {}')
     frame = pd.DataFrame({
         "measure": rows["label"].str.capitalize(),
-        "12 months": [page.spark(list(line.get_group(k).tail(12))) for k in rows["kpi"]],
         "value": [Markup("<b>{}</b>").format(_kpi_text(r.value, r.unit)) for r in briefing.rows(rows)],
         "target": [_kpi_text(r.target, r.unit) for r in briefing.rows(rows)],
-        "year before": [_kpi_text(r.before, r.unit) for r in briefing.rows(rows)],
         "verdict": [verdict.format(v.replace(" ", "-"), *VERDICTS[v]) for v in rows["verdict"]],
+        "year before": [_kpi_text(r.before, r.unit) for r in briefing.rows(rows)],
+        "12 months": [page.spark(list(line.get_group(k).tail(12))) for k in rows["kpi"]],
         "kpi": rows["kpi"], "family": rows["family"],
     })  # fmt: skip
     right = ("value", "target", "year before")

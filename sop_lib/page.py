@@ -26,7 +26,7 @@ BLANK = "–"
 
 
 def shown(value: object, form: str = "") -> str:
-    """Return a value as a page shows it: months like 'Nov 26', blanks as a dash, a real minus sign.
+    """Return a value as a page shows it: months like 'Nov 26', blanks as a dash, a real minus sign, no sign of zero.
 
     >>> shown(pd.Timestamp("2026-11-01")), shown(-1234.5, "{:,.0f}"), shown(None)
     ('Nov 26', '−1,234', '–')
@@ -40,6 +40,8 @@ def shown(value: object, form: str = "") -> str:
     if isinstance(value, str):
         return value
     text = form.format(value) if form else f"{value:,.10g}"
+    if not text.strip("+-0.,"):
+        return text.lstrip("+-")
     return text.replace("-", "−", 1) if text.startswith("-") else text
 
 
@@ -122,10 +124,12 @@ def section(title: str, *parts: HTML, note: str = "") -> HTML:
     return HTML(Markup('<section><h2 id="{}">{}</h2>{}{}</section>').format(anchor, title, small, body))
 
 
-def pair(*parts: HTML) -> HTML:
-    """Return parts side by side, below each other on a narrow screen; empty parts take no room."""
+def pair(*parts: HTML, least: int = 400) -> HTML:
+    """Return parts side by side where each has `least` pixels, else below each other; empty parts take no room."""
     full = [Markup("<div>{}</div>").format(Markup(p.data)) for p in parts if p.data]
-    return HTML(Markup('<div class="pair">{}</div>').format(Markup("").join(full)) if full else "")
+    return HTML(
+        Markup('<div class="pair" style="--least:{}px">{}</div>').format(least, Markup("").join(full)) if full else ""
+    )
 
 
 def together(*parts: HTML) -> HTML:

@@ -115,13 +115,15 @@ def _decision_sentences(plan: Plan) -> list[Markup]:
     said = [say("No decision is needed today.")] if asked.empty else []
     for row in briefing.rows(asked[asked["recommended"]]):
         key = {"source": "decisions_required", "decision": row.decision, "option": row.option}
-        wins: Markup | str = ""
+        does = []
+        if pd.notna(row.units_closed) and row.units_closed > 0:
+            text = count(row.units_closed)
+            does.append(say("closes {} units", number(row.units_closed, text, column="units_closed", **key)))
         if pd.notna(row.margin) and row.margin > 0:
-            wins = say(
-                ", which wins {} of margin",
-                number(row.margin, money(row.margin, plan.currency), column="margin", **key),
-            )
-        said.append(say("To decide by {}: {}{}.", f"{row.decide_by:%-d %B %Y}", row.option, wins))
+            text = money(row.margin, plan.currency)
+            does.append(say("wins {} of margin", number(row.margin, text, column="margin", **key)))
+        what = say(", which {}", Markup(" and ").join(does)) if does else ""
+        said.append(say("To decide by {}: {}{}.", f"{row.decide_by:%-d %B %Y}", row.option, what))
     return said
 
 
@@ -200,10 +202,10 @@ def _change_sentence(plan: Plan, moved: pd.DataFrame, row: Any) -> Markup:
             "{} is new in the plan: {} {} over twelve months{}.", row.family, size, unit_of(plan, row.family), worth
         )
     share = number(row.change / row.previous, percent(abs(row.change / row.previous)), column="change/previous", **key)
-    strong = moved.loc[moved["change"].abs() >= NOISE * moved["previous"].abs(), "month"]
-    way, when = "up" if row.change > 0 else "down", spans(strong) if len(strong) else span(*key["month"])
-    text = "{} {} {} over twelve months, {}: {} {}{}."
-    return say(text, row.family, way, share, when, size, unit_of(plan, row.family), worth)
+    most: Any = moved.loc[moved["change"].abs().idxmax(), "month"]
+    way, unit = "up" if row.change > 0 else "down", unit_of(plan, row.family)
+    text = "{} {} {}: {} {} over twelve months, most in {:%B %Y}{}."
+    return say(text, row.family, way, share, size, unit, most, worth)
 
 
 # One family

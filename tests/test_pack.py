@@ -46,7 +46,7 @@ def changed(plan, **frames):
 def test_the_headline_says_what_is_short_what_to_decide_and_where_the_year_closes(plan):
     said = [text(s) for s in story.headline(plan)]
     assert said[0].startswith("Demand outruns supply for Barbecues from March to July 2027: at the worst, in May 2027,")
-    assert said[1] == "To decide by 12 December 2026: Second shift, which wins EUR 250,000 of margin."
+    assert said[1] == "To decide by 12 December 2026: Second shift, which closes 9,000 units and wins EUR 250,000 of margin."
     assert said[2] == "2026 closes at EUR 6.95 m revenue (6.89 to 7.02 m), 3.8 % below budget."
     assert len(said) == 3
 
