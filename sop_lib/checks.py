@@ -149,7 +149,9 @@ def capacity_missing(tables: dict[str, pd.DataFrame], horizon: pd.DatetimeIndex)
     wanted = pd.concat([resources, tables["bill_of_resources"]])[["plant", "resource"]].drop_duplicates()
     for plant, resource in wanted.sort_values(["plant", "resource"]).itertuples(index=False) if len(resources) else ():
         short = len(horizon) - int(known.get((plant, resource), 0))
-        text = f"{resource} in {plant} has no capacity in {short} of {len(horizon)} months and sets no limit there."
+        given = resources["plant"].eq(plant) & resources["resource"].eq(resource)
+        effect = "the plan takes that of the year before" if given.any() else "it sets no limit there"
+        text = f"{resource} in {plant} has no capacity in {short} of {len(horizon)} months: {effect}."
         subject = f"{plant} · {resource}"
         found += [issue("capacity_missing", "resources", subject, text, remedy, rows=short)] if short else []
     return found

@@ -11,6 +11,7 @@ __all__ = ["demand_plan", "plan_changes", "step_totals", "value_added"]
 
 KEY = ["month", "product", "region"]
 NAIVE = "seasonal naive"
+SCOPE = ["family", "regions"]
 
 
 def demand_plan(
@@ -69,18 +70,19 @@ def value_added(past_plans: pd.DataFrame, history: pd.DataFrame, products: pd.Da
     """Return WAPE and bias of each stream of earlier plans per lag, and how much better it was than the seasonal naive.
 
     Compared at family, on the same cycles, months and families in every stream and the naive (the latest same
-    month that the cycle knew). Lag 0 is all lags; `value_added` positive = better than naive. Bias positive =
-    over-forecast. Source: Gilliland (2010), forecast value added.
+    month that the cycle knew); a stream that plans some regions only is compared with what came in those.
+    Lag 0 is all lags; `value_added` positive = better than naive. Bias positive = over-forecast.
+    Source: Gilliland (2010), forecast value added.
     """
     plans = past_plans[past_plans["measure"] == "demand"]
     family = plans["product"].map(products.set_index("product")["family"])
     plans = plans.assign(family=plans["family"].where(plans["family"] != ALL, family))
-    key = ["cycle", "month", "family"]
-    streams = plans.groupby([*key, "stream"], as_index=False)[["quantity"]].sum()
-    known = history.groupby(["month", "family"], as_index=False)[["cleansed"]].sum()
+    key = ["cycle", "month", "family", "regions"]
+    streams = _covered(plans, history).groupby([*key, "stream"], as_index=False)[["quantity"]].sum()
+    known = _sold_in(streams, history)
     matched = streams.groupby(key)["stream"].transform("nunique") == streams["stream"].nunique()
     rows = streams[matched].merge(
-        known.rename(columns={"cleansed": "actual"}), on=["month", "family"], how="inner", validate="many_to_one"
+        known.rename(columns={"cleansed": "actual"}), on=["month", *SCOPE], how="inner", validate="many_to_one"
     )
     lag = (rows["month"].dt.year - rows["cycle"].dt.year) * 12 + rows["month"].dt.month - rows["cycle"].dt.month + 1
     rows = _with_naive(rows.assign(lag=lag.astype(int)), known)
@@ -94,13 +96,35 @@ def value_added(past_plans: pd.DataFrame, history: pd.DataFrame, products: pd.Da
     return out[["stream", "lag", "level", "wape", "bias", "value_added", "n"]]
 
 
+def _covered(plans: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame:
+    """Return plans with the `regions` that a stream plans of a family in a cycle and month; (ALL,) is all of them."""
+    key = ["cycle", "stream", "month", "family"]
+    where = plans[[*key, "region"]].drop_duplicates().sort_values("region", kind="stable")
+    named = where.groupby(key)["region"].agg(tuple)
+    sold = history[["family", "region"]].drop_duplicates().sort_values(["family", "region"])
+    every = set(sold.groupby("family")["region"].agg(tuple).items())
+    whole = [(ALL,) if ALL in r or (i[-1], r) in every else r for i, r in named.items()]
+    return plans.join(pd.Series(whole, named.index, dtype="object", name="regions"), on=key)
+
+
+def _sold_in(streams: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame:
+    """Return demand per month, family and `regions` as streams cover them, in units."""
+    scopes = streams[SCOPE].drop_duplicates()
+    parts = scopes.assign(region=scopes["regions"]).explode("region")
+    sold = history.groupby(["month", "family", "region"], as_index=False)[["cleansed"]].sum()
+    total = sold.groupby(["month", "family"], as_index=False)[["cleansed"]].sum().assign(region=ALL)
+    sold = pd.concat([sold[sold["region"] != ALL], total], ignore_index=True)
+    both = parts.merge(sold, on=["family", "region"], how="inner", validate="many_to_many")
+    return both.groupby(["month", *SCOPE], as_index=False)[["cleansed"]].sum()
+
+
 def _with_naive(rows: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
     """Return the rows that have a seasonal naive, and it as a stream of its own."""
     years = (rows["lag"] - 1) // 12 + 1
     then = rows["month"].dt.to_period("M") - (12 * years).to_numpy()
     rows = rows.assign(then=then.dt.to_timestamp().astype("datetime64[ns]"))
     past = known.rename(columns={"month": "then", "cleansed": "naive"})
-    rows = rows.merge(past, on=["then", "family"], how="inner", validate="many_to_one")
-    naive = rows.drop_duplicates(["cycle", "month", "family"]).assign(stream=NAIVE)
+    rows = rows.merge(past, on=["then", *SCOPE], how="inner", validate="many_to_one")
+    naive = rows.drop_duplicates(["cycle", "month", *SCOPE]).assign(stream=NAIVE)
     naive["quantity"] = naive["naive"]
     return pd.concat([part for part in (rows, naive) if len(part)], ignore_index=True) if len(rows) else rows

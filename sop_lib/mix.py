@@ -75,17 +75,20 @@ def unit_costs(tables: Tables, wanted: pd.DataFrame) -> pd.DataFrame:
 def plant_shares(tables: Tables, families: pd.Index) -> pd.DataFrame:
     """Return family, plant, share: where each family is made, by the last year's receipts, else equally.
 
-    The plants of a family are those of `supply_costs`, else of `bill_of_resources`; ALL when nothing names one.
+    The plants of a family are those of `supply_costs`, else of `bill_of_resources` and where it was bought from;
+    ALL when nothing names one.
     """
     bill = tables["bill_of_resources"]
     bill = bill.assign(family=bill["family"].where(bill["family"] != ALL, bill["product"].map(family_of(tables))))
-    costs = tables["supply_costs"]
-    routes = pd.concat([costs[["family", "plant"]], bill[~bill["family"].isin(costs["family"])][["family", "plant"]]])
+    costs, came = tables["supply_costs"], tables["receipts"].query("source in ['made', 'bought']")
+    came = came[came["month"] > came["month"].max() - pd.DateOffset(months=12)]
+    came = came.assign(family=came["product"].map(family_of(tables)))
+    bought = came[came["source"].eq("bought") & came["quantity"].gt(0) & came["family"].isin(bill["family"])]
+    named = pd.concat([bill[["family", "plant"]], bought[["family", "plant"]]])
+    routes = pd.concat([costs[["family", "plant"]], named[~named["family"].isin(costs["family"])]])
     loose = pd.DataFrame({"family": families.difference(routes["family"]), "plant": ALL})
     routes = pd.concat([routes, loose]).drop_duplicates().query("family in @families")
-    made = tables["receipts"].query("source == 'made'")
-    made = made[made["month"] > made["month"].max() - pd.DateOffset(months=12)]
-    made = made.assign(family=made["product"].map(family_of(tables)))
+    made = came[came["source"].eq("made") | ~came["family"].isin(costs["family"])]
     made = made.groupby(["family", "plant"], as_index=False)["quantity"].sum()
     shares = routes.merge(made, on=["family", "plant"], how="left", validate="one_to_one").fillna({"quantity": 0.0})
     weight = shares["quantity"].clip(lower=0)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from sop_lib import inventory, mix, months
+from sop_lib import inventory, mix, months, rough_cut
 from sop_lib.mix import Tables
 from sop_lib.settings import Planning
 from sop_lib.supply_model import FREE, SOURCES
@@ -58,6 +58,7 @@ def problem(tables: Tables, horizon: pd.DatetimeIndex, planning: Planning) -> xr
     """
     wanted = mix.demand_by_product(tables["demand_plan"], horizon)
     said: list[str] = []
+    tables = tables | {"bill_of_resources": _bill(tables, horizon[0], said)}
     families = pd.Index(sorted(wanted["family"].unique()), name="family")
     shares = mix.plant_shares(tables, families)
     plants = pd.Index(
@@ -77,6 +78,15 @@ def problem(tables: Tables, horizon: pd.DatetimeIndex, planning: Planning) -> xr
 
 
 def _stock(tables, wanted, demand, coords, planning, said) -> dict:
+def _bill(tables, first, said) -> pd.DataFrame:
+    found = rough_cut.bill(tables, first)
+    added = found.iloc[len(tables["bill_of_resources"]) :]
+    if len(added):
+        names = ", ".join(sorted(mix.label(added["plant"], added["resource"]).unique()))
+        said.append(f"No bill of resources for {names}: a unit takes what it took there in the last twelve months.")
+    return found
+
+
     families, full = coords["family"], pd.MultiIndex.from_product([coords["month"], coords["family"]])
     every = (
         demand.set_index(["month", "family"])

@@ -74,7 +74,7 @@ def shortages(inventory_plan: pd.DataFrame) -> pd.DataFrame:
 
 def to_order(material_plan: pd.DataFrame, materials: pd.DataFrame, months_ahead: int = 6) -> pd.DataFrame:
     """Return the material orders of the next months: order by (month), material, quantity, when it arrives, cost."""
-    first = material_plan["month"].min()
+    first = pd.to_datetime(material_plan["month"]).min()
     rows = material_plan[
         (material_plan["ordered"] > 0.5) & (material_plan["month"] < first + pd.DateOffset(months=months_ahead))
     ]

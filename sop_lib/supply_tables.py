@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from sop_lib import inventory, mix, tables
+from sop_lib import inventory, mix, rough_cut, tables
 from sop_lib.mix import Tables
 
 __all__ = [
@@ -99,7 +99,12 @@ def load_rows(p: xr.Dataset, found: xr.Dataset, made: pd.Series) -> pd.DataFrame
 
 
 def demonstrated(found: Tables, p: xr.Dataset) -> pd.Series:
-    """Return the best three-month mean of each resource's load in history, by what was made there; in its unit."""
+    """Return the best three-month mean of each resource's load, in its unit: as measured, else by what was made."""
+    best = rough_cut.best_load(found["resources"], pd.Timestamp(p["month"].values[0]))
+    return best.combine_first(_by_output(found, p)) if len(best) else _by_output(found, p)
+
+
+def _by_output(found: Tables, p: xr.Dataset) -> pd.Series:
     made = found["receipts"].query("source == 'made'")
     if made.empty or not p.sizes["resource"]:
         return pd.Series(dtype=float)

@@ -1,0 +1,72 @@
+"""Rough-cut capacity from what was measured: the load of closed months, and what a unit took of it."""
+
+import pandas as pd
+
+from sop_lib import mix
+from sop_lib.tables import ALL
+
+__all__ = ["best_load", "bill", "measured"]
+
+YEAR = 12
+KEY = ["plant", "resource"]
+
+
+def measured(resources: pd.DataFrame, before: pd.Timestamp) -> pd.DataFrame:
+    """Return load, capacity (in the resource's unit) and utilisation (0-1) per closed month, plant and resource.
+
+    Only where `resources` gives the measured load. Plant ALL is the sum over the plants of a resource that
+    share its unit, in the months that all of them have.
+
+    >>> month = pd.Timestamp("2026-01-01")
+    >>> found = pd.DataFrame({"month": month, "plant": ["P", "Q"], "resource": "oven", "unit": "hours",
+    ...     "capacity": [100.0, 300.0], "load": [90.0, 150.0]})
+    >>> measured(found, pd.Timestamp("2026-02-01"))[["plant", "utilisation"]].values.tolist()
+    [['ALL', 0.6], ['P', 0.9], ['Q', 0.5]]
+    """
+    names = ["month", *KEY, "unit", "load", "capacity"]
+    rows = resources.loc[(resources["month"] < before) & resources["load"].notna(), names]
+    group = rows.groupby(["resource", "unit"])["plant"].transform("nunique")
+    shared = rows[group > 1].assign(plants=group, there=1)
+    keys = ["month", "resource", "unit", "plants"]
+    sums = shared.groupby(keys, as_index=False)[["load", "capacity", "there"]].sum()
+    whole = sums[sums["there"] == sums["plants"]].assign(plant=ALL)
+    out = pd.concat([part[names] for part in (rows, whole) if len(part)] or [rows], ignore_index=True)
+    out["utilisation"] = (out["load"] / out["capacity"]).where(out["capacity"] > 0)
+    return out.sort_values(["resource", "month", "plant"], ignore_index=True)
+
+
+def bill(tables: mix.Tables, before: pd.Timestamp) -> pd.DataFrame:
+    """Return `bill_of_resources` with rows for resources whose load is measured and that it does not name.
+
+    What a unit takes: measured load over all units made at the plant, last twelve closed months, alike for every
+    family made there; none where these have unlike units. Source: capacity planning using overall factors,
+    Vollmann, Berry and Whybark, *Manufacturing Planning and Control Systems*.
+    """
+    given = tables["bill_of_resources"]
+    load = _last_year(tables["resources"].dropna(subset="load"), before)
+    load = load[~mix.label(load["plant"], load["resource"]).isin(mix.label(given["plant"], given["resource"]))]
+    made = _last_year(tables["receipts"].query("source == 'made'"), before)
+    made = made[made["plant"].isin(load["plant"])]
+    made = made.assign(family=made["product"].map(mix.family_of(tables)))
+    made = made.merge(tables["families"][["family", "unit"]], on="family", how="left", validate="many_to_one")
+    units = made.groupby("plant").agg(made=("quantity", "sum"), kinds=("unit", "nunique"))
+    units = units[(units["kinds"] <= 1) & (units["made"] > 0)]
+    taken = load.groupby(KEY, as_index=False)["load"].sum()
+    taken = taken.merge(units, on="plant", how="inner", validate="many_to_one")
+    who = made.loc[made["quantity"] > 0, ["plant", "family"]].drop_duplicates()
+    rows = taken.merge(who, on="plant", how="inner", validate="many_to_many")
+    rows = rows.assign(product=ALL, usage_per_unit=rows["load"] / rows["made"])[list(given)]
+    parts = [part for part in (given, rows) if len(part)]
+    return pd.concat(parts, ignore_index=True) if parts else given
+
+
+def best_load(resources: pd.DataFrame, before: pd.Timestamp) -> pd.Series:
+    """Return the best three-month mean of each resource's measured load, in its unit, by its name with its plant."""
+    rows = resources[(resources["month"] < before) & resources["load"].notna()]
+    rows = rows.assign(name=mix.label(rows["plant"], rows["resource"]))
+    monthly = rows.pivot_table(index="month", columns="name", values="load", aggfunc="sum").asfreq("MS")
+    return monthly.rolling(3).mean().max() if len(monthly) else pd.Series(dtype=float)
+
+
+def _last_year(rows: pd.DataFrame, before: pd.Timestamp) -> pd.DataFrame:
+    return rows[(rows["month"] < before) & (rows["month"] >= before - pd.DateOffset(months=YEAR))]
