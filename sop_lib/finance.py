@@ -14,6 +14,7 @@ __all__ = [
 ]  # fmt: skip
 
 KEY = ["month", "product", "region"]
+SAME = 1e-6  # a solver meets demand to about this part of it
 STREAMS = {"consensus": 0, "statistical": 1}
 
 
@@ -126,6 +127,7 @@ def _shippable(demand: pd.DataFrame, inventory_plan: pd.DataFrame) -> pd.DataFra
     out = demand.merge(ships, on=["month", "family"], how="left", validate="m:1")
     limited = out["shipped"].notna()
     quantity = (share.to_numpy() * out["shipped"]).where(limited, out["demand"])
+    quantity = quantity.mask((quantity - out["demand"]).abs() <= SAME * out["demand"], out["demand"])
     return out.assign(quantity=quantity, limited=limited).drop(columns="shipped")
 
 

@@ -143,7 +143,7 @@ def _recursion(demand: pd.DataFrame, supplied: pd.DataFrame) -> dict[str, pd.Dat
         unserved = (backlog - old + late) * kept[t]
         backlog = np.minimum(unserved, np.maximum(wanted[t], waiting[t]))
         out["shipped"][t], out["late"][t], out["closing"][t] = old + new, late, stock
-    flat = {n: pd.DataFrame(a.reshape(len(grid), -1), grid, demand.columns) for n, a in out.items()}
+    flat = {n: pd.DataFrame(a.reshape(len(grid), demand.shape[1]), grid, demand.columns) for n, a in out.items()}
     return {n: frame[frame.index.isin(demand.index)] for n, frame in flat.items()}
 
 

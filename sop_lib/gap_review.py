@@ -11,7 +11,8 @@ from sop_lib.tables import ALL
 
 __all__ = [
     "bridge_finding", "call_table", "call_tiles", "family_months", "gap_table", "headline", "monthly_money", "notes",
-    "option_finding", "outlook_finding", "priced_options", "risk_finding", "year_margin",
+    "option_finding", "outlook_finding", "priced_options", "questions",
+    "risk_finding", "year_margin",
 ]  # fmt: skip
 
 LINES = {"revenue": "revenue", "margin": "margin", "inventory_value": "stock at year end", "quantity": "units sold"}
@@ -48,8 +49,9 @@ def headline(calls: pd.DataFrame, gaps: pd.DataFrame, currency: str) -> list[str
     """Return the full-year revenue, margin and stock against budget with their range, and the gap that costs most."""
     company = calls[calls["family"] == ALL].assign(rank=lambda d: d["line"].map(list(LINES).index))
     company = company.sort_values(["fiscal_year", "rank"])
-    said = [_call_sentence(row, currency) for row in company.itertuples() if row.line in ("revenue", "margin")]
     first = company["fiscal_year"].min()
+    told = (company["line"] == "revenue") | ((company["line"] == "margin") & (company["fiscal_year"] == first))
+    said = [_call_sentence(row, currency) for row in company[told].itertuples()]
     said += [
         _stock_sentence(row, currency)
         for row in company.itertuples()
@@ -79,15 +81,15 @@ def _against(row, key: dict) -> Markup:
             change = row.latest / aim - 1
             if abs(change) < LEVEL:
                 return Markup(", level with {}").format(word)
-            text = number(change, percent(abs(change), 1), column=f"latest/{base}-1", **key)
+            text = number(change, percent(abs(change), int(abs(change) < 0.1)), column=f"latest/{base}-1", **key)
             return Markup(", {} {} {}").format(text, "above" if change > 0 else "below", word)
     return Markup("")
 
 
 def _stock_sentence(row, currency: str) -> Markup:
     key = {"source": "year_call", "fiscal_year": row.fiscal_year, "family": ALL, "line": row.line}
-    ends = number(row.latest, money(row.latest, currency), column="latest", **key)
-    now = number(row.actual_to_date, count(row.actual_to_date), column="actual_to_date", **key)
+    ends = number(row.latest, count(row.latest), column="latest", **key)
+    now = number(row.actual_to_date, money(row.actual_to_date, currency), column="actual_to_date", **key)
     return Markup("Stock goes from {} to {} at the end of {}{}.").format(
         now, ends, f"{row.fiscal_year:.0f}", _against(row, key)
     )
@@ -107,7 +109,7 @@ def _gap_sentence(gaps: pd.DataFrame, currency: str) -> str | Markup:
     span = f"in {begin:%B %Y}" if begin == end else f"from {begin:%B %Y} to {end:%B %Y}"
     more = f"; gaps in all: {len(worst)}" if len(worst) > 1 else ""
     lost = number(row["gap_margin"], money(-row["gap_margin"], currency), column="gap_margin", **key)
-    open_margin = Markup(", {} of margin is left open").format(lost) if row["gap_margin"] < 0 else ""
+    open_margin = Markup(", {} of margin waits or is lost").format(lost) if row["gap_margin"] < 0 else ""
     text = Markup("The costliest gap: {} {}, {} units served late or not at all{}{}.")
     return text.format(family, span, late, open_margin, more)
 
@@ -145,11 +147,15 @@ def family_months(gaps: pd.DataFrame) -> pd.DataFrame:
 
 
 def gap_table(gaps: pd.DataFrame, count: int = 20) -> pd.DataFrame:
-    """Return the family-months with the worst gap first: by margin left open, units late, then revenue to budget."""
-    rows = family_months(gaps).dropna(axis="columns", how="all")
-    by = [c for c in ("gap_margin", "late", "to_budget_revenue") if c in rows]
-    rank = rows.sort_values([*by, "month", "family"], ascending=[c != "late" for c in by] + [True, True], kind="stable")
-    return rank.head(count).reset_index(drop=True)
+    """Return the family-months with the worst gap first: by margin that waits or is lost, then revenue to budget.
+
+    Months that are neither short nor below budget are left out, and columns that no month fills.
+    """
+    rows = family_months(gaps)
+    rows = rows[(rows["gap"] < 0) | (rows["late"] > 0) | (rows["to_budget_revenue"] < 0)]
+    rows = rows.assign(open=rows["gap_margin"].clip(upper=0.0).fillna(0.0))
+    rank = rows.sort_values(["open", "to_budget_revenue", "month", "family"], kind="stable").head(count)
+    return rank.drop(columns="open").dropna(axis="columns", how="all").reset_index(drop=True)
 
 
 def monthly_money(
@@ -174,7 +180,8 @@ def monthly_money(
         "low": paths.quantile(0.1),
         "high": paths.quantile(0.9),
     }
-    every = pd.date_range(cycle - pd.DateOffset(months=24), ahead["month"].max(), freq="MS", name="month")
+    first = max(cycle - pd.DateOffset(months=24), outlook["month"].min(), plan["month"].min())
+    every = pd.date_range(first, ahead["month"].max(), freq="MS", name="month")
     return pd.DataFrame(out).reindex(every).astype("float64").reset_index()
 
 
@@ -196,7 +203,7 @@ def bridge_finding(bridges: pd.DataFrame, name: str) -> str:
     if inner["value"].abs().max() == 0:
         return f"{name[0].upper()}{name[1:]}: nothing moves"
     top = inner.iloc[inner["value"].abs().argmax()]
-    return f"{name[0].upper()}{name[1:]}: {top['step'].lower()} moves most, {money(top['value'], top['unit'], '+')}"
+    return f"{name[0].upper()}{name[1:]}: the largest step is {top['step'].lower()}, {money(top['value'], top['unit'], '+')}"
 
 
 def risk_finding(risk: pd.DataFrame) -> str:
@@ -225,6 +232,15 @@ def option_finding(options: pd.DataFrame, gaps: pd.DataFrame, currency: str) -> 
     return f"{row['option']} wins most: {won}."
 
 
+def questions(decisions: pd.DataFrame) -> list[str]:
+    """Return each decision's question, owner, date and the reason of the date, as sentences."""
+    asked = decisions.drop_duplicates("decision")
+    return [
+        f"{row.decision:.0f} · {row.question} Owner: {row.owner}; decide by {row.decide_by:%-d %B %Y}: {row.reason}."
+        for row in asked.itertuples()
+    ]
+
+
 def notes(outlook: pd.DataFrame, budget: pd.DataFrame, horizon: pd.DatetimeIndex) -> list[str]:
     """Return what the numbers rest on: missing prices, how prices were found, months that the budget leaves out."""
     plan = outlook[outlook["basis"] == "plan"]
@@ -235,11 +251,11 @@ def notes(outlook: pd.DataFrame, budget: pd.DataFrame, horizon: pd.DatetimeIndex
         names = blank["product"].nunique()
         said.append(f"{names} products have no price, {part} of planned demand: their money is left out.")
     basis = plan["price_basis"].dropna().value_counts()
-    said += (
-        [f"Average prices and costs: {', '.join(f'{name} ({rows:,} rows)' for name, rows in basis.items())}."]
-        if len(basis)
-        else []
-    )
+    if len(basis):
+        said.append(f"Average prices and costs: {', '.join(f'{name} ({rows:,} rows)' for name, rows in basis.items())}.")
+    if "prices" in basis:
+        last = outlook.loc[outlook["basis"] == "actual", "month"].max()
+        said.append(f"Plan months keep the last price known, of {last:%B %Y} or before.")
     known = set(budget["month"])
     without = [m for m in horizon if m not in known] if known else []
     said += [f"The budget ends before {without[0]:%B %Y}: later months have no budget column."] if without else []

@@ -19,7 +19,7 @@ STEPS = [
     "Previous",
     "Closed months",
     "Open months",
-    "Supply limits",
+    "Supply",
     "Latest",
 ]
 
@@ -267,25 +267,26 @@ def previous_bridges(
     """Return the steps from the last cycle's call of revenue to the latest, per fiscal year and family (and ALL).
 
     Closed months: actual less plan in months closed since. Open months: demand now less demand then.
-    Supply limits: what of today's demand supply does not ship in the year. All at today's average prices.
+    Supply: what it ships less than today's demand or, serving backlog, more. All at today's average prices.
     A year that the last cycle's plan did not cover has no bridge.
     """
     cycle, opened = horizon[0], earlier.loc[earlier["cycle"] < horizon[0], "cycle"].max()
     sold = finance.by_family(outlook.assign(cost=0.0, demand=outlook["demand"] * outlook["price"]))
     plan = plan_money(finance.plan_view(earlier, cycle, 1, "previous"), outlook)[["month", "family", "revenue"]]
     both = sold.merge(plan.rename(columns={"revenue": "plan"}), on=["month", "family"], how="left", validate="1:1")
-    before = both["plan"].where(both["month"] >= opened, both["revenue"])
+    unknown = both["plan"].groupby(both["month"]).transform("count").eq(0) & ~(both["month"] < opened)
+    before = both["plan"].fillna(0.0).where(both["month"] >= opened, both["revenue"])
     closed = both["month"] < cycle
     steps = pd.DataFrame(
         {
             "Previous": before,
             "Closed months": (both["revenue"] - before).where(closed, 0.0),
             "Open months": (both["demand"] - before).mask(closed, 0.0),
-            "Supply limits": (both["revenue"] - both["demand"]).mask(closed, 0.0),
+            "Supply": (both["revenue"] - both["demand"]).mask(closed, 0.0),
             "Latest": both["revenue"],
         }
     ).assign(family=both["family"], fiscal_year=months.fiscal_year(both["month"], start), line="revenue")
-    gaps = steps.assign(blank=before.isna()).groupby("fiscal_year")["blank"].any()
+    gaps = unknown.groupby(steps["fiscal_year"]).any()
     known = [y for y in fiscal_years(horizon, start) if y in gaps.index and not gaps[y]]
     steps = steps[steps["fiscal_year"].isin(known)]
     return _as_bridges(
