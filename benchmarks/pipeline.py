@@ -24,16 +24,13 @@ def main(folder: str) -> None:
         tables = sum(p.stat().st_size for p in Path(place).rglob("*.parquet"))
         pack = done.index.stat().st_size
     kernels, driver = resource.getrusage(resource.RUSAGE_CHILDREN), resource.getrusage(resource.RUSAGE_SELF)
-    for step, seconds in done.seconds.items():
-        print(f"{step:<18} {seconds:7.1f} s")
-    print(
-        f"{'all':<18} {wall:7.1f} s on the clock, of which the driver's CPU {driver.ru_utime + driver.ru_stime:.1f} s"
-    )
-    print(
-        f"{'kernels':<18} {kernels.ru_utime + kernels.ru_stime:7.1f} s of CPU, largest {kernels.ru_maxrss / 1024:.0f} MB"
-    )
-    print(f"{'cores':<18} {os.cpu_count():7d}, load before {os.getloadavg()[0]:.1f}")
-    print(f"{'pack':<18} {pack / 1e6:7.2f} MB, all pages {pages / 1e6:.2f} MB, tables {tables / 1e6:.2f} MB")
+    rows = {step: f"{seconds:7.1f} s" for step, seconds in done.seconds.items()}
+    rows["all"] = f"{wall:7.1f} s"
+    rows["CPU of the kernels"] = f"{kernels.ru_utime + kernels.ru_stime:7.1f} s, most {kernels.ru_maxrss / 1024:.0f} MB"
+    rows["CPU of the driver"] = f"{driver.ru_utime + driver.ru_stime:7.1f} s, {driver.ru_maxrss / 1024:.0f} MB"
+    rows["cores"] = f"{os.cpu_count():7d}, load at the end {os.getloadavg()[0]:.1f}"
+    rows["pack"] = f"{pack / 1e6:7.2f} MB, all pages {pages / 1e6:.2f} MB, tables {tables / 1e6:.2f} MB"
+    print("\n".join(f"{name:<18} {value}" for name, value in rows.items()))
 
 
 if __name__ == "__main__":

@@ -76,16 +76,16 @@ def run_cycle(
         if not (force or first) and not any(outdated(book, given.sources, folder).values()):
             version = pack_manifest(book)["version"]
             return Published(book.name, pack_folder(book) / "index.html", version, {}, reused=True)
-        began, seconds, staged = datetime.now(UTC), {}, _stage(book, first)
+        began, seconds, warned, staged = datetime.now(UTC), {}, {}, _stage(book, first)
         for step in STEPS[STEPS.index(first) if first else 0 :]:
-            seconds[step] = _run_staged(book, staged, step, folder, say)
-        version = publish.publish(book, staged, _executed(staged), _clock(began, seconds))
+            seconds[step], warned[step] = _run_staged(book, staged, step, folder, say)
+        version = publish.publish(book, staged, _executed(staged), _clock(began, seconds, warned))
         shutil.rmtree(staged.settings.plans_folder, ignore_errors=True)
         return Published(book.name, pack_folder(book) / "index.html", version, seconds)
 
 
-def _run_staged(book: archive.Cycle, staged: archive.Cycle, step: str, folder: Path, say: Console) -> float:
-    """Run one step on the staged cycle, record what it wrote and from what, and return its seconds."""
+def _run_staged(book: archive.Cycle, staged: archive.Cycle, step: str, folder: Path, say: Console):
+    """Run one step on the staged cycle, record what it wrote and from what; return its seconds and warnings."""
     began, before, source = time.monotonic(), staged.manifest()["tables"], _made_from(staged, folder / f"{step}.ipynb")
     say.print(f"{step:<18} started")
     with say.status(step) as status:
@@ -93,6 +93,7 @@ def _run_staged(book: archive.Cycle, staged: archive.Cycle, step: str, folder: P
             folder / f"{step}.ipynb", {"cycle": book.name}, pack_folder(book) / "failed", environment(staged.settings),
             lambda begun, cells: status.update(f"{step}  cell {begun} of {cells}"),
         )  # fmt: skip
+    warned = steps.warnings_of(done)
     write_text(_executed(staged) / f"{step}.ipynb", nbformat.writes(done))
     manifest = staged.manifest()
     written = sorted(name for name, entry in manifest["tables"].items() if before.get(name) != entry)
@@ -100,7 +101,7 @@ def _run_staged(book: archive.Cycle, staged: archive.Cycle, step: str, folder: P
     staged.write_manifest(manifest)
     seconds, cells = time.monotonic() - began, sum(c.cell_type == "code" for c in done.cells)
     say.print(f"{step:<18} done     {seconds:6.1f} s   {cells} cells, {len(written)} tables")
-    return round(seconds, 2)
+    return round(seconds, 2), warned
 
 
 def environment(settings: Settings) -> dict[str, str]:
@@ -234,7 +235,7 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {n: importlib.metadata.version(n) for n in names}
 
 
-def _clock(began: datetime, seconds: dict[str, float]) -> dict:
-    ended = datetime.now(UTC)
-    return {"began": f"{began:%Y-%m-%dT%H:%M:%SZ}", "ended": f"{ended:%Y-%m-%dT%H:%M:%SZ}", "seconds": seconds,
-            "platform": platform.platform(), "versions": versions()}  # fmt: skip
+def _clock(began: datetime, seconds: dict[str, float], warned: dict[str, list[str]]) -> dict:
+    """Return what differs from run to run: when, how long, on what, and what the notebooks warned of."""
+    times = {"began": f"{began:%Y-%m-%dT%H:%M:%SZ}", "ended": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"}
+    return times | {"seconds": seconds, "warnings": warned, "platform": platform.platform(), "versions": versions()}

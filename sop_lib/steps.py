@@ -10,7 +10,7 @@ from pathlib import Path
 
 import nbformat
 
-__all__ = ["STEPS", "StepFailed", "label", "notebooks_folder", "parameters", "run_step"]
+__all__ = ["STEPS", "StepFailed", "label", "notebooks_folder", "parameters", "run_step", "warnings_of"]
 
 STEPS = ("01_data", "02_forecast", "03_supply", "04_gap_analysis", "05_executive_pack")
 CELL_SECONDS = 3600
@@ -153,6 +153,15 @@ def _keep(done: Path, failed: Path) -> Path | None:
         return None
     failed.mkdir(parents=True, exist_ok=True)
     return Path(shutil.copy(done, failed / done.name))
+
+
+def warnings_of(notebook: nbformat.NotebookNode) -> list[str]:
+    """Return what the cells of an executed notebook wrote to stderr, and take it out of the notebook."""
+    said = []
+    for cell in [c for c in notebook.cells if c.cell_type == "code"]:
+        said += [_one_line(o.text, 600) for o in cell.outputs if o.output_type == "stream" and o.name == "stderr"]
+        cell.outputs = [o for o in cell.outputs if o.output_type != "stream" or o.name != "stderr"]
+    return said
 
 
 def _tidy(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
