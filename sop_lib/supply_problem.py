@@ -23,7 +23,7 @@ READS = (
 )  # fmt: skip
 
 HOLDING, BACKLOG, LOST = 0.02, 0.10, 1.5  # where a family states none: shares of unit cost, the first two per month
-BELOW = 3.0  # price of a unit below target, in months of holding
+BELOW = 0.8  # price of a unit below target, as a share of a unit owed
 
 
 def depth(tables: Tables) -> str:
@@ -77,7 +77,6 @@ def problem(tables: Tables, horizon: pd.DatetimeIndex, planning: Planning) -> xr
     )
 
 
-def _stock(tables, wanted, demand, coords, planning, said) -> dict:
 def _bill(tables, first, said) -> pd.DataFrame:
     found = rough_cut.bill(tables, first)
     added = found.iloc[len(tables["bill_of_resources"]) :]
@@ -87,6 +86,7 @@ def _bill(tables, first, said) -> pd.DataFrame:
     return found
 
 
+def _stock(tables, wanted, demand, coords, planning, said) -> dict:
     families, full = coords["family"], pd.MultiIndex.from_product([coords["month"], coords["family"]])
     every = (
         demand.set_index(["month", "family"])
@@ -97,16 +97,7 @@ def _bill(tables, first, said) -> pd.DataFrame:
     wished = inventory.targets(every, tables["families"], tables["backtest"], service_level=planning.service_level)
     before = coords["month"][0] - pd.offsets.MonthBegin(1)
     policy = tables["families"].set_index("family").reindex(families)
-    money = mix.unit_costs(tables, wanted).reindex(families)
-    cost = _stated(money["cost"], pd.Series(1.0, families), "unit cost", "1 per unit", said)
-    price = money["price"].where(money["price"] > 0, LOST * cost)
-    holding = _stated(
-        policy["holding_cost"], HOLDING * cost, "holding cost", f"{HOLDING:.0%} of unit cost a month", said
-    )
-    backlog = _stated(
-        policy["backlog_cost"], BACKLOG * cost, "backlog cost", f"{BACKLOG:.0%} of unit cost a month", said
-    )
-    lost = _stated(policy["lost_sale_cost"], price, "lost sale cost", "the price of the unit", said)
+    money = _money(mix.unit_costs(tables, wanted).reindex(families), policy, said)
     stock, owed = _opening(tables, before, families, wished, said)
     weeks = policy["backlog_weeks"].astype(float).fillna(0.0)
     long = {"family": families, "month": coords["month"]}
@@ -115,20 +106,36 @@ def _bill(tables, first, said) -> pd.DataFrame:
         "demand": _array(every, ["family", "month"], "demand", long, 0.0),
         "target": _array(wished, ["family", "month"], "target", long, 0.0),
         "opening_stock": xr.DataArray(stock, one), "opening_backlog": xr.DataArray(owed, one),
-        "holding_cost": xr.DataArray(holding, one), "backlog_cost": xr.DataArray(backlog, one),
-        "lost_cost": xr.DataArray(lost, one), "below_cost": _below_price(holding, cost, coords),
+        "holding_cost": xr.DataArray(money["holding"], one), "backlog_cost": xr.DataArray(money["backlog"], one),
+        "lost_cost": xr.DataArray(money["lost"], one), "below_cost": _below_price(money, coords),
         "backlog_months": xr.DataArray(np.maximum(np.ceil(weeks / 4.33), 1.0), one),
-        "safety": _array(wished, ["family", "month"], "safety", long, 0.0), "standard_cost": xr.DataArray(cost, one),
+        "safety": _array(wished, ["family", "month"], "safety", long, 0.0),
+        "standard_cost": xr.DataArray(money["cost"], one),
     }  # fmt: skip
 
 
-def _below_price(holding: pd.Series, cost: pd.Series, coords: dict) -> xr.DataArray:
-    """Return some months of holding; at the end the unit's cost and more, else the plan would end with empty stores."""
+def _money(known: pd.DataFrame, policy: pd.DataFrame, said: list[str]) -> dict[str, pd.Series]:
+    """Return cost, holding, backlog and lost per family and unit: as stated, else by a rule that is said."""
+    cost = _stated(known["cost"], pd.Series(1.0, known.index), "unit cost", "1 per unit", said)
+    price, monthly = known["price"].where(known["price"] > 0, LOST * cost), "of unit cost a month"
+    return {
+        "cost": cost,
+        "holding": _stated(policy["holding_cost"], HOLDING * cost, "holding cost", f"{HOLDING:.0%} {monthly}", said),
+        "backlog": _stated(policy["backlog_cost"], BACKLOG * cost, "backlog cost", f"{BACKLOG:.0%} {monthly}", said),
+        "lost": _stated(policy["lost_sale_cost"], price, "lost sale cost", "the price of the unit", said),
+    }
+
+
+def _below_price(money: dict[str, pd.Series], coords: dict) -> xr.DataArray:
+    """Return the price of a unit below target: under what a waiting order costs, so that what is there ships first.
+
+    At the end of the horizon it is what the unit costs and more, else the plan would end with empty stores.
+    """
     end = xr.DataArray(np.arange(len(coords["month"])) == len(coords["month"]) - 1, {"month": coords["month"]})
-    monthly, whole = (
-        xr.DataArray(v, {"family": coords["family"]}) for v in (BELOW * holding, BELOW * holding + LOST * cost)
-    )
-    return xr.where(end, whole, monthly).transpose("family", "month")
+    monthly = BELOW * (money["backlog"] + money["holding"])
+    last = np.minimum(LOST * money["cost"], BELOW * (money["lost"] + money["holding"]))
+    cells = [xr.DataArray(v, {"family": coords["family"]}) for v in (last, monthly)]
+    return xr.where(end, *cells).transpose("family", "month")
 
 
 def _stated(given: pd.Series, default: pd.Series, what: str, rule: str, said: list[str]) -> pd.Series:

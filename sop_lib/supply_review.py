@@ -7,9 +7,9 @@ from sop_lib import supply_tables
 from sop_lib.mix import Tables
 
 __all__ = [
-    "FORMATS", "cost_kinds", "dearest_limits", "first_overload", "headline", "missing", "overload_sentence",
-    "people_sentence", "proposed", "rate_sentence", "rates", "shortage_sentence", "shortages", "strategies",
-    "strategy_sentence", "to_order",
+    "FORMATS", "cost_kinds", "cover", "dearest_limits", "demonstrated_share", "first_overload", "headline",
+    "missing", "overload_sentence", "people_by_quarter", "people_sentence", "proposed", "rate_sentence", "rates",
+    "shortage_sentence", "shortages", "strategies", "strategy_sentence", "to_order",
 ]  # fmt: skip
 
 
@@ -115,6 +115,31 @@ def dearest_limits(shadow_prices: pd.DataFrame, count: int = 10) -> pd.DataFrame
     return rows[["subject", "constraint", "month", "price", "unit"]].reset_index(drop=True)
 
 
+def cover(inventory_plan: pd.DataFrame, count: int = 12) -> pd.DataFrame:
+    """Return days of forward cover, families as rows and the next `count` months as columns."""
+    wide = inventory_plan.pivot(index="family", columns="month", values="cover_days")
+    return wide.iloc[:, :count].reset_index().rename_axis(columns=None)
+
+
+def demonstrated_share(load: pd.DataFrame) -> pd.DataFrame:
+    """Return, per resource, the usual month's capacity, the highest planned load and what history demonstrated."""
+    grouped = load.groupby(["resource", "plant", "unit"], as_index=False)
+    return grouped.agg(
+        capacity=("capacity", "median"), highest_load=("load", "max"), demonstrated=("demonstrated", "max")
+    )
+
+
+def people_by_quarter(people: pd.DataFrame, count: int = 12) -> pd.DataFrame:
+    """Return, per plant and quarter of the next `count` months, workers at its end, changes, hours, cost in money."""
+    soon = people[people["month"] < people["month"].min() + pd.DateOffset(months=count)] if len(people) else people
+    rows = soon.assign(quarter=soon["month"].astype("datetime64[ns]").dt.to_period("Q").astype(str))
+    sums = {n: (n, "sum") for n in ("hired", "laid_off", "overtime_hours", "idle_hours", "cost")}
+    table = (
+        rows.sort_values("month").groupby(["plant", "quarter"], as_index=False).agg(workers=("workers", "last"), **sums)
+    )
+    return table[["quarter", "plant", "workers", *sums]].sort_values(["quarter", "plant"], ignore_index=True)
+
+
 def headline(plans: Tables, rate: pd.DataFrame, currency: str) -> list[str]:
     """Return the first-screen sentences: cost and service of the strategies, shortage, first overload, rate, people."""
     comparison = plans["scenario_comparison"]
@@ -154,10 +179,9 @@ def shortage_sentence(inventory_plan: pd.DataFrame) -> str:
         return "" if inventory_plan.empty else "Every family is served in its month."
     own = short[short["family"] == short.groupby("family")["late"].sum().idxmax()]
     first, most = own.iloc[0], own.iloc[own["late"].to_numpy().argmax()]
-    return (
-        f"{first['family']}: short from {first['month']:%b %Y}, worst in {most['month']:%b %Y} with "
-        f"{most['late']:,.0f} of {most['demand']:,.0f} late or lost."
-    )
+    when = "that month" if most["month"] == first["month"] else f"in {most['month']:%b %Y}"
+    start = f"{first['family']}: short from {first['month']:%b %Y}"
+    return f"{start}, {most['late']:,.0f} of {most['demand']:,.0f} late or lost {when}."
 
 
 def overload_sentence(load: pd.DataFrame) -> str:
@@ -193,10 +217,11 @@ def people_sentence(people: pd.DataFrame) -> str:
 
 
 SHOWN = (
-    "total cost", "service", "late", "lost", "peak stock", "average stock", "peak stock value", "average stock value",
-    "most workers", "least workers", "hired", "laid off", "overtime hours", "subcontract",
+    "total cost", "service", "late", "lost", "peak stock", "average stock", "most workers", "hired", "laid off",
+    "overtime hours",
 )  # fmt: skip
 FORMATS = dict.fromkeys([*SHOWN, "current", "proposed", "level", "chase", "mixed", "demand", "late"], "{:,.0f}")
-FORMATS |= dict.fromkeys(["unconstrained", "limit", "over", "ordered", "cost", "workers", "hours"], "{:,.0f}")
+FORMATS |= dict.fromkeys(["unconstrained", "limit", "over", "ordered", "cost", "workers", "capacity"], "{:,.0f}")
+FORMATS |= dict.fromkeys(["highest_load", "demonstrated"], "{:,.0f}")
 FORMATS |= {"service": "{:.1%}", "change": "{:+,.0f}", "price": "{:,.2f}", "quantity": "{:,.0f}"}
 FORMATS |= dict.fromkeys(["hired", "laid_off", "regular_hours", "overtime_hours", "idle_hours"], "{:,.0f}")

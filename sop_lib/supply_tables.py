@@ -155,7 +155,8 @@ def price_rows(p: xr.Dataset, found: xr.Dataset) -> pd.DataFrame:
         rows = frame(price.drop_vars([c for c in price.coords if c not in price.dims]), "price").rename(
             columns={dim: "subject"}
         )
-        parts.append(rows[rows["price"] > 1e-6].assign(constraint=words, unit=f"per {unit}"))
+        each = rows["subject"].map(p["resource_unit"].to_series().str.removesuffix("s")) if name == "capacity" else unit
+        parts.append(rows.assign(constraint=words, unit=each).query("price > 1e-6"))
     return pd.concat(parts, ignore_index=True) if parts else empty("shadow_prices")
 
 

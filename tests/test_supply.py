@@ -8,7 +8,7 @@ from sop_lib import mix, scenarios, supply, supply_problem, supply_review, table
 from sop_lib.settings import Planning
 
 HORIZON = pd.date_range("2026-11-01", periods=4, freq="MS")
-PLANNING = Planning()
+PLANNING, MIXED = Planning(), Planning(strategies=("mixed",))
 BEFORE = pd.Timestamp("2026-10-01")
 EARLIER, MADE = pd.date_range("2026-06-01", periods=5, freq="MS"), [100.0, 60.0, 90.0, 90.0, 90.0]
 FULL = (
@@ -136,7 +136,7 @@ def test_a_family_without_a_route_is_said_and_supplied():
     more = given["demand_plan"].assign(family="Spares", product="S1").drop_duplicates("month")
     given["demand_plan"] = pd.concat([given["demand_plan"], more])
     given["products"] = pd.concat([given["products"], given["products"].head(1).assign(product="S1", family="Spares")])
-    found = supply.plan(given, HORIZON, PLANNING)
+    found = supply.plan(given, HORIZON, MIXED)
     assert found["supply_notes"]["finding"].str.contains("No route in supply_costs for Spares").any()
     assert supply_review.shortages(found["inventory_plan"].query("family == 'Spares' and strategy == 'mixed'")).empty
 
@@ -144,7 +144,7 @@ def test_a_family_without_a_route_is_said_and_supplied():
 def test_broken_firm_plan_is_an_alarm():
     given = company(*FULL)
     given["planned_production"] = given["planned_production"].assign(quantity=5000.0)
-    notes = supply.plan(given, HORIZON, PLANNING)["supply_notes"].query("kind == 'alarm' and strategy == 'mixed'")
+    notes = supply.plan(given, HORIZON, MIXED)["supply_notes"].query("kind == 'alarm' and strategy == 'mixed'")
     assert "below its firm plan from Nov 2026" in notes["finding"].iloc[0]
 
 
