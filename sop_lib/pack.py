@@ -12,7 +12,7 @@ from sop_lib.page import count, money, number, percent, shown
 
 __all__ = [
     "achieved", "changed", "decisions", "drivers", "issues", "missing", "outlook", "provenance", "short", "strip",
-    "tiles",
+    "tiles", "year",
 ]  # fmt: skip
 
 VERDICTS = {"met": ("✓", "met"), "missed": ("✗", "missed"), "no target": ("", "no target")}
@@ -171,6 +171,41 @@ def _bottleneck(plan: Plan) -> HTML:
     return page.figure(figure, title=story.resource_finding(load), alt=alt, source="resource_load", wide=False)
 
 
+def year(plan: Plan) -> HTML:
+    """Return the full-year call of revenue by family, the largest first, beside budget and last year."""
+    whole = briefing.call(plan, "revenue")
+    if whole is None:
+        return HTML("")
+    calls = plan["year_call"]
+    rows = calls[(calls["fiscal_year"] == whole.fiscal_year) & (calls["line"] == "revenue")]
+    rows = rows.assign(total=rows["family"] == tables.ALL).sort_values(["total", "latest"], ascending=[True, False])
+    name = rows["family"].where(~rows["total"], "All families")
+    frame = rows.assign(
+        name=name, to_budget=rows["latest"] / rows["budget"] - 1, growth=rows["latest"] / rows["last_year"] - 1
+    )
+    columns = [
+        "name",
+        "latest",
+        "low",
+        "high",
+        "budget",
+        "to_budget",
+        "last_year",
+        "growth",
+        "fiscal_year",
+        "family",
+        "line",
+    ]
+    forms: dict[str, Any] = dict.fromkeys(["latest", "low", "high", "budget", "last_year"], count)
+    table = page.table(
+        frame[columns].dropna(axis="columns", how="all"), source="year_call", hidden=("fiscal_year", "family", "line"),
+        formats=forms | dict.fromkeys(["to_budget", "growth"], lambda v: percent(v, 1, "+")),
+        labels={"name": "family", "latest": "latest call", "growth": "to last year"},
+    )  # fmt: skip
+    note = f"Revenue of {int(whole.fiscal_year)} in {plan.currency}; low to high holds four cases of five."
+    return page.section("The year by family", table, note=note)
+
+
 def short(plan: Plan) -> HTML:
     """Return what is short and when, the next twelve months first; what is missing to say so; or that nothing is."""
     title = "What is short, and when"
@@ -257,10 +292,10 @@ def issues(plan: Plan) -> HTML:
     rank, size = found["severity"].map(SEVERITY), -found["money"].abs().fillna(0.0)
     ranked = found.assign(rank=rank, size=size, many=-found["rows"])
     top = ranked.sort_values(["rank", "size", "many"], kind="stable").head(8)
-    columns = ["finding", "severity", "rows", "quantity", "money", "remedy", "rule", "table", "subject"]
+    columns = ["finding", "severity", "rows", "money", "remedy", "rule", "table", "subject"]
     table = page.table(
         top[columns].dropna(axis="columns", how="all"), source="data_issues", hidden=("rule", "table", "subject"),
-        formats=dict.fromkeys(["rows", "quantity", "money"], "{:,.0f}"), empty="None found.",
+        formats=dict.fromkeys(["rows", "money"], "{:,.0f}"), empty="None found.",
     )  # fmt: skip
     many = f"The {len(top)} that matter most of {len(found)}. " if len(found) > len(top) else ""
     return page.section("Data issues", table, note=f"{many}Money in {plan.currency}." if len(found) else "")

@@ -52,10 +52,9 @@ def count(value: float, sign: str = "") -> str:
     ('14,200', '−1.23\xa0m', '+3')
     """
     value = value if abs(value) < 1000 else float(f"{value:.3g}")
-    if abs(value) >= 1e6:
-        size, word = (1e9, "bn") if abs(value) >= 1e9 else (1e6, "m")
-        return shown(value / size, f"{{:{sign}.3g}}") + f"\u00a0{word}"
-    return shown(value, f"{{:{sign},.0f}}")
+    size, word = next((s, w) for s, w in ((1e9, "\u00a0bn"), (1e6, "\u00a0m"), (1.0, "")) if abs(value) >= s or s == 1)
+    digits = 0 if size == 1 else 2 - len(str(int(abs(value) / size))) + 1
+    return shown(value / size, f"{{:{sign},.{max(digits, 0)}f}}") + word
 
 
 def money(value: float, currency: str, sign: str = "") -> str:

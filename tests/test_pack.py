@@ -46,7 +46,10 @@ def changed(plan, **frames):
 def test_the_headline_says_what_is_short_what_to_decide_and_where_the_year_closes(plan):
     said = [text(s) for s in story.headline(plan)]
     assert said[0].startswith("Demand outruns supply for Barbecues from March to July 2027: at the worst, in May 2027,")
-    assert said[1] == "To decide by 12 December 2026: Second shift, which closes 9,000 units and wins EUR 250,000 of margin."
+    assert (
+        said[1]
+        == "To decide by 12 December 2026: Second shift, which closes 9,000 units and wins EUR 250,000 of margin."
+    )
     assert said[2] == "2026 closes at EUR 6.95 m revenue (6.89 to 7.02 m), 3.8 % below budget."
     assert len(said) == 3
 
@@ -129,7 +132,8 @@ def test_the_tightest_resource_is_the_one_demand_asks_most_of(plan):
 def test_sections_stand_in_the_order_of_the_meeting(shown):
     heads = re.findall(r'<h2 id="([^"]+)"', shown)
     assert heads == [
-        "decisions-asked-for", "outlook", "did-we-execute", "did-we-achieve-it", "what-changed-since-the-last-plan",
+        "decisions-asked-for", "outlook", "the-year-by-family", "did-we-execute", "did-we-achieve-it",
+        "what-changed-since-the-last-plan",
         "what-is-short-and-when", "families-with-an-exception", "what-this-pack-cannot-say-yet", "data-issues",
     ]  # fmt: skip
     assert shown.count("<h1>") == 1
@@ -190,6 +194,13 @@ def test_months_thirteen_to_eighteen_add_flows_and_take_the_last_stock(plan, sho
     assert f'data-month="2027-11..2028-04">{sales / 1000:,.1f}</td>' in display
     assert 'data-month="2028-04">0.5</td>' in display
     assert ">Nov–Apr<br/>28</th>" in display
+
+
+def test_the_year_by_family_stands_largest_first_and_adds_up(plan):
+    body = BeautifulSoup(pack.year(plan).data, "html.parser").tbody
+    assert [r.th.text for r in body.find_all("tr")] == ["Barbecues", HOSTILE, "a|b $x_1$ =1+1", "All families"]
+    assert [r.td.text for r in body.find_all("tr")] == ["4.50\u00a0m", "2.00\u00a0m", "450,000", "6.95\u00a0m"]
+    assert {c.text for c in body.find_all(attrs={"data-column": "to_budget"})} == {"−3.8\u00a0%"}
 
 
 def test_the_grid_counts_months_in_tolerance_and_uses_symbols(plan):

@@ -19,7 +19,7 @@ def test_counts_have_three_digits_and_real_minus_signs():
     assert page.count(14187) == "14,200"
     assert page.count(999) == "999"
     assert page.count(-1234567, "+") == "−1.23\u00a0m"
-    assert page.count(2.1e9) == "2.1\u00a0bn"
+    assert page.count(2.1e9) == "2.10\u00a0bn"
     assert page.count(5, "+") == "+5"
     assert page.money(-820_400, "EUR", "+") == "−EUR\u00a0820,000"
     assert page.percent(0.9614, 1) == "96.1\u00a0%"
@@ -36,7 +36,7 @@ def test_a_count_reads_back_within_its_rounding(value):
 
 def test_a_range_names_the_size_once():
     assert page.between(6.89e6, 7.02e6) == "6.89 to 7.02\u00a0m"
-    assert page.between(900e3, 1.1e6) == "900,000 to 1.1\u00a0m"
+    assert page.between(900e3, 1.1e6) == "900,000 to 1.10\u00a0m"
 
 
 def test_a_number_carries_value_source_column_and_key():
