@@ -9,6 +9,7 @@ from sop_lib.forecast import (
     BENCHMARK,
     COMBINATION,
     MONTHS_NEEDED,
+    REMARK,
     RULES,
     Forecasts,
     Model,
@@ -21,6 +22,8 @@ from sop_lib.forecast import (
 __all__ = ["backtest", "backtest_levels", "full_windows", "held_out", "model_scores"]
 
 MAX_LAG, MAX_ORIGINS = 12, 12
+TESTED = ["series", "origin", "month", "model", "forecast", "level", "family", "product", "region", "scale", "scale_sq"]
+TESTED += ["spread", "rule", "lags", "origins", "actual", "lag"]
 
 
 def held_out(rules: pd.DataFrame, horizon: int) -> pd.DataFrame:
@@ -40,11 +43,13 @@ def backtest(panel: pd.DataFrame, rules: pd.DataFrame, horizon: int) -> Forecast
     """Return forecasts of every model, the combination and the seasonal naive from earlier origins, beside what came.
 
     The rule of a series is what its months up to its first origin say. Models that carry a fit forward are
-    fitted there and updated; the others are fitted again at every origin. `scale` and `scale_sq` are as known
+    fitted there and updated; the others are fitted again at every origin. `scale`, `scale_sq` and `spread` are as known
     at the first origin. No forecast has seen its own month.
     """
     found, known = [], []
     windows = held_out(rules, horizon).merge(rules[["series", "last"]], on="series", how="left", validate="one_to_one")
+    if windows.empty:
+        return Forecasts(pd.DataFrame(columns=TESTED), pd.DataFrame(columns=REMARK))
     for _, members in windows.groupby(["lags", "origins"]):
         lags, origins = (int(members[name].iloc[0]) for name in ("lags", "origins"))
         part = panel[panel["series"].isin(members["series"])]

@@ -29,7 +29,7 @@ __all__ = [
     "series_rules",
 ]  # fmt: skip
 
-SEASON, MONTHS_NEEDED = 12, 24
+SEASON, MONTHS_NEEDED, RECENT = 12, 24, 24
 INTERMITTENT_FROM = 1.32
 IMPLAUSIBLE_ABOVE = 3.0
 COMBINATION, BENCHMARK = "combination", "seasonal_naive"
@@ -55,8 +55,9 @@ def series_rules(panel: pd.DataFrame, last_known: pd.Timestamp | None = None) ->
 
     `interval` is months per month with demand (ADI), `silent` the months without demand at the end, `scale`
     and `scale_sq` the mean absolute and mean squared error of the seasonal naive (of last month's figure
-    when there are fewer than 18 months), in units. A series ended when its months stop before `last_known`,
-    or when it has been silent for more than six months and more than twice its longest pause before.
+    when there are fewer than 18 months), `spread` the same of the last 24 months alone, in units. A series
+    ended when its months stop before `last_known`, or when it has been silent for more than six months and
+    more than twice its longest pause before.
 
     >>> months = pd.date_range("2024-01-01", periods=30, freq="MS")
     >>> one = pd.DataFrame({"level": "total", "series": "S", "family": "F", "product": "P", "region": "R",
@@ -68,21 +69,23 @@ def series_rules(panel: pd.DataFrame, last_known: pd.Timestamp | None = None) ->
     quantity = panel["quantity"]
     seasonal, step = (quantity - groups["quantity"].shift(k) for k in (SEASON, 1))
     parts = panel.assign(sold=quantity > 0, seasonal=seasonal.abs(), step=step.abs())
-    parts = parts.assign(seasonal_sq=seasonal**2, step_sq=step**2)
+    latest = groups.cumcount(ascending=False) < RECENT
+    parts = parts.assign(seasonal_sq=seasonal**2, step_sq=step**2, recent=seasonal.abs().where(latest))
     out = parts.groupby("series", sort=True).agg(
         **{m: (m, "first") for m in ("level", *MEMBERS)},
         first=("month", "min"), last=("month", "max"), months=("month", "size"), sold=("sold", "sum"),
         highest=("quantity", "max"), lowest=("quantity", "min"),
-        **{c: (c, "mean") for c in ("seasonal", "seasonal_sq", "step", "step_sq")},
+        **{c: (c, "mean") for c in ("seasonal", "seasonal_sq", "recent", "step", "step_sq")},
     ).reset_index()  # fmt: skip
     out = out.merge(_pauses(parts), on="series", how="left", validate="one_to_one")
     out["interval"] = out["months"] / out["sold"].where(out["sold"] > 0)
     enough = out["months"] >= 18
     out["scale"] = out["seasonal"].where(enough, out["step"]).fillna(out["highest"])
     out["scale_sq"] = out["seasonal_sq"].where(enough, out["step_sq"]).fillna(out["highest"] ** 2)
+    out["spread"] = out["recent"].where(enough, out["scale"]).fillna(out["scale"])
     out["rule"] = _rule(out, last_known or panel["month"].max())
     names = ["level", "series", *MEMBERS, "first", "last", "months", "interval", "silent", "highest"]
-    return out[[*names, "scale", "scale_sq", "rule"]]
+    return out[[*names, "scale", "scale_sq", "spread", "rule"]]
 
 
 def _pauses(panel: pd.DataFrame) -> pd.DataFrame:

@@ -90,10 +90,16 @@ def launch_plan(
         pd.DataFrame({"month": months, "calendar": months.month}), on="calendar", validate="many_to_many"
     )
     out = out[out["month"] >= out["launch_month"]].sort_values(["product", "month", "region"], ignore_index=True)
-    year = (
-        (out["month"].dt.year - out["launch_month"].dt.year) * 12 + out["month"].dt.month - out["launch_month"].dt.month
+    out["year"] = (out["month"].dt.year - out["launch_month"].dt.year) * 12 + out["month"].dt.month
+    out["year"] = (out["year"] - out["launch_month"].dt.month) // 12
+    out["exact"] = out["volume_year_1"] * out["share"]
+    monthly = out.groupby(["product", "year", "month"], as_index=False)[["exact"]].sum()
+    monthly["whole"] = whole_units(monthly["exact"], [monthly["product"], monthly["year"]])
+    out = out.merge(
+        monthly.rename(columns={"exact": "of_month"}), on=["product", "year", "month"], validate="many_to_one"
     )
-    out["quantity"] = whole_units(out["volume_year_1"] * out["share"], [out["product"], year // 12])
+    part = out["exact"] * (out["whole"] / out["of_month"].where(out["of_month"] > 0)).fillna(0.0)
+    out["quantity"] = whole_units(part, [out["product"], out["month"]])
     out["reason"] = "first-year volume spread like " + out["like"]
     return out[[*KEY, "family", "quantity", "reason"]]
 

@@ -1,6 +1,7 @@
 """Ranges that add up: joint sample paths drawn from the errors of the backtest, summed, then quantiles.
 
-How wide: pooled conformal errors, each divided by its series' seasonal-naive scale, per lag over all series.
+How wide: pooled conformal errors, each divided by its series' spread (the seasonal
+naive's mean error of the last 24 months), per lag over all series.
 How months and series move together: a Gaussian multiplier bootstrap of whole error windows; every path
 weighs the origins alike for all series, so that what was wrong together stays wrong together. The ranks of
 those sums are then given the pooled errors (Clark and others, 2004, the Schaake shuffle).
@@ -43,16 +44,16 @@ def sample_paths(
     series = rules.sort_values("series", ignore_index=True)
     wide = forecast.pivot(index="series", columns="month", values="forecast").reindex(index=series["series"])
     mean = wide.reindex(columns=months).fillna(0.0).to_numpy()
-    scale = series["scale"].where(~series["rule"].isin(STILL), 0.0).to_numpy()
-    moving = backtest[backtest["series"].isin(series.loc[scale > 0, "series"])]
+    spread = series["spread"].where(~series["rule"].isin(STILL), 0.0).to_numpy()
+    moving = backtest[backtest["series"].isin(series.loc[spread > 0, "series"])]
     draws = _draws(moving, series, len(months))
-    return series, np.clip(mean + scale[:, None] * draws, 0.0, None)
+    return series, np.clip(mean + spread[:, None] * draws, 0.0, None)
 
 
 def _draws(backtest: pd.DataFrame, series: pd.DataFrame, horizon: int) -> np.ndarray:
-    """Return joint draws of scaled errors (actual minus forecast, over scale): path × series × month."""
-    errors = backtest[(backtest["model"] == COMBINATION) & (backtest["scale"] > 0)]
-    errors = errors.assign(error=(errors["actual"] - errors["forecast"]) / errors["scale"])
+    """Return joint draws of scaled errors (actual minus forecast, over spread): path × series × month."""
+    errors = backtest[(backtest["model"] == COMBINATION) & (backtest["spread"] > 0)]
+    errors = errors.assign(error=(errors["actual"] - errors["forecast"]) / errors["spread"])
     pooled = _pooled(errors, horizon)
     rng = np.random.default_rng(SEED)
     windows = _windows(errors, series, rng)
@@ -70,7 +71,7 @@ def _pooled(errors: pd.DataFrame, horizon: int) -> np.ndarray:
     Errors of regular series are mirrored, so that the range stands around the forecast and a bias of the
     backtest widens it on both sides; those of intermittent series keep their skew. A kind with fewer than
     40 errors at a lag takes those of all series; a company without a backtest takes the normal distribution
-    with the scale as mean absolute error.
+    with the spread as mean absolute error.
     """
     at = (np.arange(PATHS) + 0.5) / PATHS
     out = np.empty((2, horizon, PATHS))
@@ -228,7 +229,7 @@ def _alive(panel: pd.DataFrame, origins: list[pd.Timestamp]) -> pd.Series:
 def _ranges_at(rows: pd.DataFrame, series: pd.DataFrame, draws: np.ndarray, levels: list[str]) -> pd.DataFrame:
     months = pd.DatetimeIndex(sorted(rows["month"].unique()))
     mean = rows.pivot(index="series", columns="month", values="forecast").loc[series["series"]].to_numpy()
-    paths = np.clip(mean + series["scale"].to_numpy()[:, None] * draws, 0.0, None)
+    paths = np.clip(mean + series["spread"].to_numpy()[:, None] * draws, 0.0, None)
     out = [
         path_quantiles(series, paths, level, months).merge(
             hierarchy.aggregate(rows, level, ["month", "origin", "lag"], ["actual"])[

@@ -49,12 +49,9 @@ def outlook(
     approved = approved[approved["measure"] == "demand"]
     frames = _views(plan, history, budget, approved, worth, cycle)
     year = months.fiscal_year_months(int(str(months.fiscal_year(cycle, start))), start)
-    spans = {
-        f"next three months, {cycle:%b %y} to {cycle + pd.DateOffset(months=2):%b %y}": months.month_range(cycle, 3)
-    }
-    spans[f"fiscal year, {year[0]:%b %y} to {year[-1]:%b %y}"] = year
+    spans = {"next three months": months.month_range(cycle, 3), "fiscal year": year}
     rows = [
-        {"span": span, "unit": word, **_figures(frames, paths, when, column)}
+        {"span": f"{span}, {when[0]:%b %y} to {when[-1]:%b %y}", "unit": word, **_figures(frames, paths, when, column)}
         for span, when in spans.items()
         for column, word in (("quantity", unit), ("revenue", currency))
         if word
@@ -232,15 +229,16 @@ def accuracy_sentence(beside: pd.DataFrame, lag: int) -> str:
 
 
 def change_sentence(changes: pd.DataFrame, unit: str) -> str:
-    """Return how the next twelve months changed since the last cycle's plan."""
+    """Return how the plan of the next twelve months, or of those that the last cycle's plan holds, changed."""
     steps = change_steps(changes, unit)
     if steps.empty:
         return "There is no last plan to compare with."
+    count = min(SEASON, changes.dropna(subset=["previous"])["month"].nunique())
     before, now, moved = steps["value"].iloc[0], steps["value"].iloc[-1], steps.iloc[1:-1]
     most = moved.iloc[int(moved["value"].abs().to_numpy().argmax())]
     rate = f" ({_signed(now / before - 1)})" if before > 0 else ""
-    moves = _short(now - before, "+"), _short(most["value"], "+")
-    return f"The next twelve months moved by {moves[0]} {unit}{rate}; {most['step']} moved most, by {moves[1]}"
+    said = f"The next {count} months that both plans hold moved by {_short(now - before, '+')} {unit}{rate}"
+    return f"{said}; {most['step']} moved most, by {_short(most['value'], '+')}"
 
 
 def range_sentence(forecast: pd.DataFrame) -> str:

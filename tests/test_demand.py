@@ -1,0 +1,95 @@
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_launches import AHEAD, launch, products, sold
+
+from sop_lib import demand, tables
+
+KEY = ["month", "product", "region"]
+NONE = {
+    name: tables.check(name, pd.DataFrame(columns=tables.table(name).names))
+    for name in ("events", "launches", "past_plans")
+}
+
+
+def leaf(quantity: float = 20.0) -> pd.DataFrame:
+    rows = [
+        {"month": m, "product": "A", "region": r, "family": "F", "forecast": quantity}
+        for m in AHEAD
+        for r in ("North", "South")
+    ]
+    return pd.DataFrame(rows)
+
+
+def event(**given_) -> pd.DataFrame:
+    row = {"event": "Deal", "kind": "promotion", "family": "F", "from_month": "2027-01-01", "to_month": "2027-01-01"}
+    return tables.check("events", pd.DataFrame([{**row, "owner": "marketing", **given_}]))
+
+
+def test_without_events_launches_and_ends_the_plan_is_the_forecast():
+    plan = demand.demand_plan(leaf(), sold(), products(), NONE["events"], NONE["launches"])
+    assert plan.step.unique().tolist() == ["baseline"]
+    assert plan.quantity.sum() == 20.0 * 48
+    assert tables.check("demand_plan", plan.assign(cycle=AHEAD[0])) is not None
+
+
+def test_steps_add_up_and_an_event_lifts_a_launch_too():
+    plan = demand.demand_plan(leaf(), sold(), products(), event(uplift_rate=0.5), launch())
+    january = plan[plan.month == "2027-01-01"].groupby("step").quantity.sum()
+    assert january.to_dict() == {"baseline": 40.0, "launch": 10.0, "event": 25.0}
+    assert not plan.duplicated([*KEY, "step"]).any()
+    assert demand.step_totals(plan).step.tolist() == ["launch", "event"]
+
+
+def test_a_launched_products_own_forecast_gives_way_to_its_launch():
+    own = pd.concat([leaf(), leaf().assign(product="B")])
+    plan = demand.demand_plan(own, sold(), products(), NONE["events"], launch())
+    assert plan[plan["product"] == "B"].step.unique().tolist() == ["launch"]
+
+
+def test_changes_are_latest_minus_previous_and_blank_where_the_last_plan_ends():
+    plan = demand.demand_plan(leaf(), sold(), products(), NONE["events"], NONE["launches"])
+    worth = plan[KEY].assign(price=3.0)
+    previous = pd.DataFrame({"measure": "demand", "month": AHEAD[:2], "family": "F", "quantity": [50.0, 40.0]})
+    changes = demand.plan_changes(plan, previous, worth)
+    assert changes.change.tolist()[:2] == [-10.0, 0.0]
+    assert changes.change_revenue.tolist()[:2] == [-30.0, 0.0]
+    assert changes.change.isna().sum() == 22
+    assert demand.plan_changes(plan, previous.head(0), worth).previous.isna().all()
+
+
+def past(stream: str, cycle: str, quantity: list[float]) -> pd.DataFrame:
+    months = pd.date_range(cycle, periods=len(quantity), freq="MS")
+    rows = pd.DataFrame(
+        {"cycle": cycle, "stream": stream, "measure": "demand", "month": months, "family": "F", "quantity": quantity}
+    )
+    return tables.check("past_plans", rows)
+
+
+def test_value_added_by_hand():
+    """Demand is 30 in summer and 10 in winter, both years alike, so that the naive is right: WAPE 0."""
+    plans = pd.concat([past("sales", "2026-08-01", [60.0, 60.0]), past("statistical", "2026-08-01", [30.0, 33.0])])
+    found = demand.value_added(plans, sold(), products()).set_index(["stream", "lag"])
+    assert found.wape["sales", 1] == pytest.approx(1.0)
+    assert found.bias["sales", 0] == pytest.approx(1.0)
+    assert found.wape["statistical", 0] == pytest.approx(3 / 60)
+    assert found.wape["seasonal naive", 0] == 0
+    assert found.value_added["sales", 2] == pytest.approx(-1.0)
+    assert found.n["sales", 0] == 2
+
+
+def test_value_added_compares_matched_months_only_and_never_a_month_to_come():
+    plans = pd.concat([past("sales", "2026-10-01", [40.0, 40.0, 40.0]), past("statistical", "2026-10-01", [40.0])])
+    found = demand.value_added(plans, sold(), products())
+    assert found[found.lag == 0].n.tolist() == [1, 1, 1]
+    assert demand.value_added(NONE["past_plans"], sold(), products()).empty
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.floats(0, 1e5), st.floats(-1, 3), st.floats(0, 1))
+def test_the_plan_is_the_baseline_and_its_lift(quantity, rate, probability):
+    lift = event(uplift_rate=rate, probability=probability)
+    plan = demand.demand_plan(leaf(quantity), sold(), products(), lift, NONE["launches"])
+    expected = quantity * 48 + 2 * quantity * rate * probability
+    assert plan.quantity.sum() == pytest.approx(expected, abs=1e-6)

@@ -1,0 +1,156 @@
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sop_lib import forecast
+
+MONTHS = pd.date_range("2020-11-01", periods=72, freq="MS")
+
+
+def panel(**series) -> pd.DataFrame:
+    """Return the months of named series, each ending in October 2026."""
+    parts = [
+        pd.DataFrame({"level": "product-region", "series": name, "family": "F", "product": name, "region": "R",
+                      "month": MONTHS[-len(values):], "quantity": np.asarray(values, dtype=float)})
+        for name, values in series.items()
+    ]  # fmt: skip
+    return pd.concat(parts, ignore_index=True)
+
+
+def seasonal(months: int = 72) -> np.ndarray:
+    """Return a season between 50 and 150 that rises by a third of a unit a month, the same in every call."""
+    at = np.arange(72)
+    return (100 + 50 * np.sin(2 * np.pi * at / 12) + at / 3 + 3 * np.cos(7.0 * at))[-months:]
+
+
+def rule(**series) -> dict[str, str]:
+    rows = forecast.series_rules(panel(anchor=seasonal(), **series))
+    return rows.set_index("series")["rule"].to_dict()
+
+
+def test_each_kind_of_series_has_its_rule():
+    rules = rule(
+        young=[3, 4, 5], short=[3, 4, 5, 6, 7, 8, 9], two=seasonal(20), flat=[5.0] * 30, never=[0.0] * 30,
+        lumpy=[0, 7, 0, 0, 9, 0] * 8, silent=[*seasonal(40), *[0] * 12], anchor2=seasonal(24),
+    )  # fmt: skip
+    assert rules == {
+        "anchor": "combination", "anchor2": "combination", "young": "young", "short": "short", "two": "under two years",
+        "flat": "constant", "never": "never sold", "lumpy": "intermittent", "silent": "ended",
+    }  # fmt: skip
+
+
+def test_a_pause_that_happened_before_does_not_end_a_series():
+    winter_only = [9, 9, 9, 9, 0, 0, 0, 0, 0, 0, 0, 0] * 5
+    assert rule(heaters=winter_only)["heaters"] == "intermittent"
+    assert rule(stopped=[*[9] * 50, *[0] * 7])["stopped"] == "ended"
+    assert rule(paused=[*[9] * 50, *[0] * 6])["paused"] == "combination"
+
+
+def test_a_series_that_stops_before_the_last_month_has_ended():
+    both = panel(anchor=seasonal(), gone=seasonal())
+    rows = both[(both.series == "anchor") | (both.month < "2026-05-01")].reset_index(drop=True)
+    assert forecast.series_rules(rows).set_index("series").rule["gone"] == "ended"
+    found = forecast.forecast(rows, forecast.series_rules(rows), 3).table
+    gone = found[(found.series == "gone") & (found.model == "combination")]
+    assert gone.forecast.tolist() == [0, 0, 0]
+    assert gone.month.min() == pd.Timestamp("2026-11-01")
+
+
+def test_adi_and_scale_by_hand():
+    row = forecast.series_rules(panel(lumpy=[0, 4, 0, 0] * 6)).iloc[0]
+    assert (row.months, row.interval, row.silent) == (24, 4.0, 2)
+    growing = forecast.series_rules(panel(up=np.arange(24.0))).iloc[0]
+    assert (growing.scale, growing.scale_sq) == (12.0, 144.0)
+
+
+def test_the_combination_is_the_plain_mean_of_its_models():
+    rows = panel(anchor=seasonal())
+    found = forecast.forecast(rows, forecast.series_rules(rows), 12).table
+    wide = found.pivot(index="month", columns="model", values="forecast")
+    assert list(wide) == ["ces", "combination", "ets", "seasonal_naive", "theta"]
+    np.testing.assert_allclose(wide["combination"], wide[["theta", "ces", "ets"]].mean(axis=1))
+    assert abs(wide["combination"].mean() / seasonal()[-12:].mean() - 1) < 0.1
+
+
+def models(**values) -> forecast.Forecasts:
+    rows = [
+        {
+            "series": "S",
+            "origin": MONTHS[-1],
+            "month": MONTHS[-1] + pd.DateOffset(months=i + 1),
+            "model": name,
+            "forecast": v,
+        }
+        for name, given_ in values.items()
+        for i, v in enumerate(given_)
+    ]
+    return forecast.Forecasts(pd.DataFrame(rows), pd.DataFrame(columns=forecast.REMARK))
+
+
+def test_a_model_that_explodes_or_is_no_number_is_left_out_and_remarked():
+    rows = panel(S=[10.0, 20.0, 10.0])
+    found = forecast.combine([models(a=[10, 12], b=[20, 1e6], c=[np.nan, 5.0], seasonal_naive=[7, 8])], rows)
+    best = found.table[found.table.model == "combination"]
+    assert best.forecast.tolist() == [10, 12]
+    assert found.remarks[["model", "remark"]].values.tolist() == [
+        ["b", "left out: implausible"],
+        ["c", "left out: implausible"],
+    ]
+
+
+def test_negative_months_become_zero_and_are_counted():
+    found = forecast.combine([models(a=[-4, 6], b=[2, 6], seasonal_naive=[1, 1])], panel(S=[9.0, 9.0]))
+    assert found.table[found.table.model == "combination"].forecast.tolist() == [1, 6]
+    counted = forecast.left_out(found.remarks)
+    assert counted[["remark", "model", "times", "series"]].values.tolist() == [["negative set to 0", "a", 1, 1]]
+
+
+def test_when_no_model_is_left_the_seasonal_naive_stands_in_and_says_so():
+    found = forecast.combine([models(a=[np.nan], seasonal_naive=[7.0])], panel(S=[9.0, 9.0]))
+    assert found.table[found.table.model == "combination"].forecast.tolist() == [7.0]
+    assert "stood in: no model left" in found.remarks.remark.tolist()
+
+
+def test_a_model_that_fails_on_one_series_is_named_with_it_and_serves_the_others():
+    def fails_on_b(engine, frame, model):
+        if "b" in set(frame.unique_id):
+            raise RuntimeError("no fit")
+        ids = frame.unique_id.unique()
+        return pd.DataFrame({"unique_id": ids, "cutoff": MONTHS[-1], "ds": MONTHS[-1], "zero": 1.0})
+
+    found = forecast.run_models(panel(a=[1, 2], b=[1, 2], c=[1, 2], d=[1, 2]), ("zero",), fails_on_b)
+    assert found.table.series.tolist() == ["a", "c", "d"]
+    assert found.remarks[["series", "model", "remark", "error"]].values.tolist() == [["b", "zero", "failed", "no fit"]]
+
+
+@pytest.mark.parametrize("name", forecast.MODELS)
+def test_every_model_forecasts_the_months_asked_for_and_the_same_twice(name):
+    rows = panel(a=seasonal(48), b=seasonal(48) * 3)
+
+    def run(engine, frame, model):
+        return engine.forecast(df=frame, h=5).assign(cutoff=MONTHS[-1])
+
+    first, second = (forecast.run_models(rows, (name,), run) for _ in range(2))
+    pd.testing.assert_frame_equal(first.table, second.table)
+    assert first.table.groupby("series").size().to_dict() == {"a": 5, "b": 5}
+    assert np.isfinite(first.table.forecast).all()
+    assert first.remarks.empty
+
+
+def test_every_rule_uses_models_that_exist_and_says_why():
+    for used in forecast.RULES.values():
+        assert set(used.models) <= set(forecast.MODELS)
+        assert used.reason
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.sampled_from([0.01, 0.5, 7.0, 1000.0]))
+def test_a_forecast_scales_with_its_history(factor):
+    rows = panel(a=seasonal(36))
+    own, scaled = (
+        forecast.forecast(p, forecast.series_rules(p), 3).table.query("model == 'theta'").forecast.to_numpy()
+        for p in (rows, rows.assign(quantity=rows.quantity * factor))
+    )
+    np.testing.assert_allclose(scaled, own * factor, rtol=0.02)
