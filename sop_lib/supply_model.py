@@ -66,7 +66,7 @@ def chase_stock(p: xr.Dataset) -> xr.DataArray:
     """Return the most stock a chase plan holds, per family and month: the target, or what opening and firm leave."""
     left, path, change = p["opening_stock"], [], p["firm"].fillna(0.0).sum("plant") - p["demand"]
     for t in range(p.sizes["month"]):
-        left = np.maximum(p["target"].isel(month=t, drop=True), left + change.isel(month=t, drop=True))
+        left = (left + change.isel(month=t, drop=True)).clip(min=p["target"].isel(month=t, drop=True))
         path.append(left)
     return xr.concat(path, dim=p["month"]).transpose("family", "month")
 
@@ -85,7 +85,8 @@ def build(problem: xr.Dataset, switches: Switches = Switches()) -> tuple[Model, 
     if m.ncons != rows:
         raise AssertionError(f"the model has {m.ncons} rows and should have {rows}")
     costs = _costs(m, p, switches)
-    m.add_objective(linopy.merge(list(costs.values())))
+    total, *others = costs.values()
+    m.add_objective(sum(others, start=total))
     return m, costs
 
 

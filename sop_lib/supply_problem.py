@@ -293,7 +293,7 @@ def _fixed(tables, coords, planning, said) -> dict:
         said.append(
             f"{len(lost)} firm rows of planned_production name a family or plant that is not planned: left out."
         )
-    year = months.fiscal_year(pd.Series(coords["month"]), planning.fiscal_year_start).to_numpy(dtype=float)
+    year = np.array([months.fiscal_year(m, planning.fiscal_year_start) for m in coords["month"]], dtype=float)
     return {
         "firm": _array(firm, ["family", "plant", "month"], "quantity", coords, np.nan),
         "segment": xr.DataArray(year, {"month": coords["month"]}),

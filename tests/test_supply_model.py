@@ -95,10 +95,11 @@ def test_idle_people_are_paid():
 def test_a_price_is_what_one_more_hour_saves():
     p = pressed([10, 10, 45], [15, 16, 20], holding_cost=1.0)
     step = 0.01
-    price = solve(p)["price_capacity"] + solve(p)["price_capacity_overtime"]
+    base = solve(p)
+    price = base["price_capacity"] + base["price_capacity_overtime"]
     for n in range(3):
         more = p["capacity"] + step * (np.arange(3) == n)
-        saved = float(solve(p)["cost"].sum() - solve(p.assign(capacity=more))["cost"].sum()) / step
+        saved = float(base["cost"].sum() - solve(p.assign(capacity=more))["cost"].sum()) / step
         assert saved == pytest.approx(float(price[0, n]), abs=1e-4)
 
 
