@@ -40,8 +40,10 @@ def _tracking_signal(sums: pd.DataFrame) -> pd.Series:
     return (sums["error"] / mean.where(mean > 0)).where(sums["n"] >= FIRES_FROM)
 
 
-def accuracy(backtest: pd.DataFrame) -> pd.DataFrame:
+def accuracy(backtest: pd.DataFrame, ranges: pd.DataFrame | None = None) -> pd.DataFrame:
     """Return value and n per level, series, model, lag and metric; lag 0 is all lags together.
+
+    With `ranges` (see `range_accuracy`) also how they held, for the combination.
 
     The series `ALL` of a level holds all its series, each error counted at that level. The tracking signal
     stands at single lags only, where each month is counted once.
@@ -51,7 +53,10 @@ def accuracy(backtest: pd.DataFrame) -> pd.DataFrame:
     by = [*SERIES, "model", "lag"]
     each = scores(rows, by)
     whole = scores(rows.assign(lag=0), by).assign(tracking_signal=np.nan)
-    return _long(pd.concat([whole, each], ignore_index=True), by, list(METRICS))
+    parts = [_long(pd.concat([whole, each], ignore_index=True), by, list(METRICS))]
+    if ranges is not None and len(ranges):
+        parts.append(range_accuracy(ranges, "combination"))
+    return pd.concat(parts, ignore_index=True)
 
 
 def range_accuracy(ranges: pd.DataFrame, model: str) -> pd.DataFrame:

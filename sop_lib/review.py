@@ -43,7 +43,7 @@ def outlook(
 
     One row per span in `unit` (none when families have unlike units) and one in money at average prices.
     Closed months are actual demand and revenue, in `approved` too. low and high are P10 and P90 of the sample
-    paths, moved to the plan. A figure is blank when it does not cover every month of its span.
+    paths, scaled to the plan. A figure is blank when it does not cover every month of its span.
     """
     cycle = plan["month"].min()
     approved = approved[approved["measure"] == "demand"]
@@ -101,7 +101,11 @@ def _figures(frames: dict, paths: pd.DataFrame, when: pd.DatetimeIndex, column: 
     drawn = drawn.merge(frames["price"], on=KEY, how="left", validate="many_to_one")
     worth = drawn["quantity"] * (drawn["price"] if column == "revenue" else 1.0)
     totals = worth.groupby(drawn["path"]).sum()
-    low, high = (totals.quantile([0.1, 0.9]) - totals.mean()).tolist() if len(totals) else (np.nan, np.nan)
+    ahead = frames["plan"][frames["plan"]["month"].isin(drawn["month"].unique())][column].sum()
+    scale = ahead / totals.mean() if len(totals) and totals.mean() > 0 else 0.0
+    low, high = (
+        (totals.quantile([0.1, 0.9]) * scale - ahead * (scale > 0)).tolist() if len(totals) else (np.nan, np.nan)
+    )
     return out | {"low": out["plan"] + low, "high": out["plan"] + high}
 
 
@@ -133,7 +137,7 @@ def exceptions(
     )
     price = out["revenue"] / out["next_12"].where(out["next_12"] > 0)
     change = ((out["next_12"] - out["last_12"]) * price).abs()
-    error = (out["wape"] * out["revenue"]).fillna(0.0)
+    error = (out["wape"].astype("float64") * out["revenue"]).fillna(0.0)
     out["at_stake"] = np.maximum(change.fillna(0.0), error)
     out["change"] = out["next_12"] / out["last_12"].where(out["last_12"] > 0) - 1
     out["why"] = np.select(

@@ -48,7 +48,7 @@ def test_spans_add_closed_months_and_plan_and_stand_beside_last_year():
     assert np.isnan(near.approved)
 
 
-def test_the_range_is_the_sum_of_paths_moved_to_the_plan():
+def test_the_range_is_the_sum_of_paths_scaled_to_the_plan():
     near = outlook().loc["next three months, Nov 26 to Jan 27"]
     assert (near.low["pieces"], near.high["pieces"]) == (120 - 12, 120 + 12)
     assert near.high["EUR"] == 264
