@@ -276,7 +276,7 @@ def solve(problem: xr.Dataset, switches: Switches = Switches()) -> xr.Dataset:
         raise RuntimeError(f"the supply model ended {status}, {condition}; it should solve for any data")
     found = {name: v.solution.round(6) + 0.0 for name, v in m.variables.items()}
     if not switches.whole_workers:
-        found |= {f"price_{name}": -c.dual for name, c in m.constraints.items()}
+        found |= {f"price_{name}": (-c.dual).round(6) + 0.0 for name, c in m.constraints.items()}
     kinds = pd.Index(list(costs), name="kind")
     cost = xr.DataArray([float(c.solution.sum()) for c in costs.values()], {"kind": kinds})
     return xr.Dataset(found | {"cost": cost})
