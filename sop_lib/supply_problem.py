@@ -72,6 +72,8 @@ def problem(tables: Tables, horizon: pd.DatetimeIndex, planning: Planning) -> xr
     parts |= _resource_limits(tables, wanted, coords, said) | _material_limits(tables, wanted, coords)
     parts |= _storage(tables, coords) | _fixed(tables, coords, planning, said)
     units = tables["families"]["unit"].unique()
+    # the order of rows moves sums by their last digit, and ties of the optimum with it
+    parts = {name: cells.round(9) if cells.dtype.kind == "f" else cells for name, cells in parts.items()}
     return base.assign(parts).assign_attrs(
         assumptions=tuple(said), depth=depth(tables), unit=units[0] if len(units) == 1 else ""
     )
