@@ -28,6 +28,7 @@ ROWS = [
 MEASURES = {"demand": "sales", "supply": "production", "inventory": "inventory", "backlog": "backlog"}
 CLOSED = 3
 WEEKS = 52 / 12
+ROUNDING = 0.01  # units; what a table written to nine digits may be off
 
 
 def family_display(
@@ -43,7 +44,7 @@ def family_display(
     stock = finance.proposed(tables["inventory_plan"], tables["scenario_comparison"])
     facts = scorecard.Facts(cycle, planning.decision_lag, tables)
     lines = pd.concat([_sold(facts, stock), _made(facts, stock), _held(facts, stock), _plans(facts)], ignore_index=True)
-    out = display_rows(lines, cycle, horizon, planning.fiscal_year_start)
+    out = _unlike(display_rows(lines, cycle, horizon, planning.fiscal_year_start))
     out = pd.concat(
         [p for p in (out, _cover(lines, facts, horizon), _service(facts, stock)) if len(p)], ignore_index=True
     )
@@ -71,7 +72,7 @@ def display_rows(lines: pd.DataFrame, cycle: pd.Timestamp, horizon: pd.DatetimeI
     wide["Cumulative"] = wide["Difference"].where(flow).groupby([wide["family"], wide["block"], year]).cumsum()
     rows = wide.melt(["family", "block", "month"], var_name="row", value_name="value").dropna(subset="value")
     other = balance(rows).rename(columns={"residual": "value"}).assign(block="inventory", row="Other movements")
-    moved = other[other["value"].abs() > 1e-6]
+    moved = other[other["value"].abs() > ROUNDING]
     return pd.concat([p for p in (rows, moved) if len(p)], ignore_index=True)[[*KEY, "value"]]
 
 
@@ -89,6 +90,13 @@ def balance(rows: pd.DataFrame) -> pd.DataFrame:
     made = latest["production"].fillna(0.0)
     residual = latest["inventory"] - before - made + latest["sales"] - other
     return residual.rename("residual").dropna().reset_index()
+
+
+def _unlike(rows: pd.DataFrame) -> pd.DataFrame:
+    """Leave Demand out of a family that sells all it is asked for: the row would say the same twice."""
+    wide = rows[rows["row"].isin(["Demand", LATEST])].pivot(index=["family", "block", "month"], columns="row", values="value")
+    differs = (wide["Demand"] - wide[LATEST]).abs().groupby("family").max() > ROUNDING
+    return rows[(rows["row"] != "Demand") | rows["family"].map(differs)]
 
 
 def _long(rows: pd.DataFrame, block: str, row: str, column: str) -> pd.DataFrame:

@@ -229,13 +229,13 @@ def earlier_plans(past_plans: pd.DataFrame, products: pd.DataFrame) -> pd.DataFr
     """Return the plans of earlier cycles per cycle, measure, month and family, in units.
 
     Demand is the consensus stream, the statistical one where a cycle has no consensus;
-    other streams are opinions, not plans.
+    other streams of demand are opinions, not plans, and so is all else they say.
     """
     family = past_plans["product"].map(products.set_index("product")["family"])
     plans = past_plans.assign(family=past_plans["family"].where(past_plans["family"] != ALL, family))
-    rank = plans["stream"].map(STREAMS).astype("float64")
-    plans = plans.assign(rank=rank.where(plans["measure"] == "demand", rank.fillna(2)))
-    plans = plans.dropna(subset=["rank", "family"])
+    plans = plans.assign(rank=plans["stream"].map(STREAMS).astype("float64"))
+    opinions = plans.loc[plans["measure"].eq("demand") & plans["rank"].isna(), "stream"]
+    plans = plans[~plans["stream"].isin(opinions)].fillna({"rank": 2}).dropna(subset="family")
     best = plans.groupby(["cycle", "measure"])["rank"].transform("min")
     key = ["cycle", "measure", "month", "family"]
     return plans[plans["rank"] == best].groupby(key, as_index=False)["quantity"].sum()

@@ -10,9 +10,9 @@ from sop_lib.settings import Planning
 from sop_lib.tables import ALL
 
 __all__ = [
-    "bridge_finding", "call_table", "call_tiles", "family_months", "gap_table", "headline", "monthly_money", "notes",
-    "option_finding", "outlook_finding", "priced_options", "questions",
-    "risk_finding", "year_margin",
+    "bridge_finding", "call_table", "call_tiles", "family_finding", "family_months", "gap_table", "headline",
+    "monthly_money", "notes", "option_finding", "outlook_finding", "priced_options", "questions", "risk_finding",
+    "year_margin",
 ]  # fmt: skip
 
 LINES = {"revenue": "revenue", "margin": "margin", "inventory_value": "stock at year end", "quantity": "units sold"}
@@ -51,7 +51,7 @@ def headline(calls: pd.DataFrame, gaps: pd.DataFrame, currency: str) -> list[str
     company = company.sort_values(["fiscal_year", "rank"])
     first = company["fiscal_year"].min()
     told = (company["line"] == "revenue") | ((company["line"] == "margin") & (company["fiscal_year"] == first))
-    said = [_call_sentence(row, currency) for row in company[told].itertuples()]
+    said: list[str] = [_call_sentence(row, currency) for row in company[told].itertuples()]
     said += [
         _stock_sentence(row, currency)
         for row in company.itertuples()
@@ -135,15 +135,42 @@ def call_table(calls: pd.DataFrame) -> pd.DataFrame:
     rank = rows["line"].map(list(LINES).index)
     rows = rows.assign(rank=rank, below=rows["family"] != ALL).sort_values(["fiscal_year", "below", "rank", "family"])
     views = ["actual_to_date", "latest", "low", "high", "budget", "to_budget", "last_year", "previous", "approved"]
-    return rows[["family", "line", "fiscal_year", *views, "months", "unit"]].reset_index(drop=True)
+    return (
+        rows[["family", "line", "fiscal_year", *views, "months", "unit"]]
+        .dropna(axis="columns", how="all")
+        .reset_index(drop=True)
+    )
 
 
 # Evidence
 
 
 def family_months(gaps: pd.DataFrame) -> pd.DataFrame:
-    """Return units and money of all regions per family and month; blank where no region has a figure."""
-    return gaps.groupby(["family", "month"])[UNITS_AND_MONEY].sum(min_count=1).reset_index()
+    """Return units and money of all regions per family and month, the family with most late first, then by demand.
+
+    Families without demand are left out; a figure is blank where no region has it.
+    """
+    rows = gaps.groupby(["family", "month"])[UNITS_AND_MONEY].sum(min_count=1).reset_index()
+    size = (
+        rows.groupby("family")[["late", "demand"]].sum().sort_values(["late", "demand"], ascending=False, kind="stable")
+    )
+    order = {family: place for place, family in enumerate(size.index[size["demand"] > 0])}
+    known = rows[rows["family"].isin(order)]
+    return known.sort_values(
+        ["family", "month"], key=lambda c: c.map(order) if c.name == "family" else c, ignore_index=True
+    )
+
+
+def family_finding(gaps: pd.DataFrame) -> str:
+    """Return which families are short, as a sentence."""
+    if gaps["supply"].isna().all():
+        return "Demand of each family, in units"
+    short = list(gap.costliest(gaps, len(gaps))["family"].drop_duplicates())
+    if not short:
+        return "Supply follows demand in every family"
+    return f"Short: {', '.join(short)}" + (
+        "" if len(short) == gaps["family"].nunique() else "; the other families are served"
+    )
 
 
 def gap_table(gaps: pd.DataFrame, count: int = 20) -> pd.DataFrame:
@@ -200,10 +227,11 @@ def bridge_finding(bridges: pd.DataFrame, name: str) -> str:
     """Return the step of a bridge that moves most, as a sentence."""
     steps = bridges[(bridges["bridge"] == name) & (bridges["family"] == ALL)].sort_values("order")
     inner = steps.iloc[1:-1]
+    title = f"{name[0].upper()}{name[1:]}"
     if inner["value"].abs().max() == 0:
-        return f"{name[0].upper()}{name[1:]}: nothing moves"
+        return f"{title}: nothing moves"
     top = inner.iloc[inner["value"].abs().argmax()]
-    return f"{name[0].upper()}{name[1:]}: the largest step is {top['step'].lower()}, {money(top['value'], top['unit'], '+')}"
+    return f"{title}: the largest step is {top['step'].lower()}, {money(top['value'], top['unit'], '+')}"
 
 
 def risk_finding(risk: pd.DataFrame) -> str:
@@ -244,15 +272,17 @@ def questions(decisions: pd.DataFrame) -> list[str]:
 def notes(outlook: pd.DataFrame, budget: pd.DataFrame, horizon: pd.DatetimeIndex) -> list[str]:
     """Return what the numbers rest on: missing prices, how prices were found, months that the budget leaves out."""
     plan = outlook[outlook["basis"] == "plan"]
-    blank = plan[plan["price"].isna()]
+    blank = plan[plan["price"].isna() & (plan["demand"] > 0)]
     said = []
     if len(blank):
         part = percent(blank["demand"].sum() / plan["demand"].sum(), 1)
         names = blank["product"].nunique()
         said.append(f"{names} products have no price, {part} of planned demand: their money is left out.")
-    basis = plan["price_basis"].dropna().value_counts()
+    basis = plan.groupby("price_basis")["demand"].sum().sort_values(ascending=False, kind="stable")
+    basis = basis[basis > 0] / plan["demand"].sum()
     if len(basis):
-        said.append(f"Average prices and costs: {', '.join(f'{name} ({rows:,} rows)' for name, rows in basis.items())}.")
+        parts = ", ".join(f"{name} ({percent(share)} of planned units)" for name, share in basis.items())
+        said.append(f"Average prices and costs: {parts}.")
     if "prices" in basis:
         last = outlook.loc[outlook["basis"] == "actual", "month"].max()
         said.append(f"Plan months keep the last price known, of {last:%B %Y} or before.")

@@ -8,6 +8,7 @@ from sop_lib.tables import ALL
 __all__ = ["bridges", "budget_bridges", "fiscal_years", "plan_money", "previous_bridges", "year_call"]
 
 FLOWS = ["quantity", "revenue", "margin"]
+NOTHING = 1e-9  # fewer units have no price per unit
 VIEWS = ["actual_to_date", "latest", "low", "high", "budget", "last_year", "previous", "approved"]
 KEY = ["fiscal_year", "family", "line"]
 STEPS = [
@@ -225,7 +226,7 @@ def _variance(cells: pd.DataFrame, line: str) -> pd.DataFrame:
     more = c["quantity"] - c["quantity_plan"]
     mean = ((price - cost) * c["quantity_plan"]).groupby(group).transform("sum")
     units = c["quantity_plan"].groupby(group).transform("sum")
-    mean = (mean / units.where(units > 0)).fillna(price - cost)
+    mean = (mean / units.where(units > NOTHING)).fillna(price - cost)
     steps = pd.DataFrame({
         "Budget": c["revenue_plan"] - planned,
         "Volume": more * mean,
@@ -246,19 +247,19 @@ def _product_mix(sold: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     units, then = both["quantity"].fillna(0.0), both["quantity_before"].fillna(0.0)
     group = [both[k] for k in by]
     total, total_then = (u.groupby(group).transform("sum") for u in (units, then))
-    moved = (units - then / total_then.where(total_then > 0) * total).fillna(0.0)
+    moved = (units - then / total_then.where(total_then > NOTHING) * total).fillna(0.0)
     for money in ("revenue", "cost"):
-        now = both[money] / units.where(units > 0)
-        both[f"mix_{money}"] = moved * now.fillna(both[f"{money}_before"] / then.where(then > 0)).fillna(0.0)
+        now = both[money] / units.where(units > NOTHING)
+        both[f"mix_{money}"] = moved * now.fillna(both[f"{money}_before"] / then.where(then > NOTHING)).fillna(0.0)
     return both.groupby(by)[["mix_revenue", "mix_cost"]].sum().reset_index()
 
 
 def _each(c: pd.DataFrame, group: list, money: str) -> pd.Series:
     """Return money per unit as budgeted: of the cell, else of the family, else the latest."""
-    plan = (c[f"{money}_plan"] / c["quantity_plan"].where(c["quantity_plan"] > 0)).astype("float64")
+    plan = (c[f"{money}_plan"] / c["quantity_plan"].where(c["quantity_plan"] > NOTHING)).astype("float64")
     money_sum, units = (c[n].groupby(group).transform("sum") for n in (f"{money}_plan", "quantity_plan"))
-    family = (money_sum / units.where(units > 0)).astype("float64")
-    return plan.fillna(family).fillna(c[money] / c["quantity"].where(c["quantity"] > 0)).fillna(0.0)
+    family = (money_sum / units.where(units > NOTHING)).astype("float64")
+    return plan.fillna(family).fillna(c[money] / c["quantity"].where(c["quantity"] > NOTHING)).fillna(0.0)
 
 
 def previous_bridges(

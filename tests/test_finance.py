@@ -14,7 +14,7 @@ OCT, NOV, DEC = (months.month(m) for m in ("2026-10", "2026-11", "2026-12"))
 
 def table(name: str, **columns) -> pd.DataFrame:
     """Return a table with all its columns and kinds, without checks."""
-    size = max((len(v) for v in columns.values() if isinstance(v, (list, np.ndarray, pd.Series))), default=0)
+    size = max((len(v) for v in columns.values() if isinstance(v, (list, np.ndarray, pd.Series, pd.Index))), default=0)
     found = tables.complete(name, pd.DataFrame(columns, index=range(size)))
     kinds = {c.name: tables.DTYPES[c.kind] for c in tables.table(name).columns if c.kind != "flag"}
     return found.astype(kinds)

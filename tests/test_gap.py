@@ -44,8 +44,18 @@ def stock(
     for month, wanted, made, gone in zip(H, demand, supply, lost or [0.0] * 3, strict=False):
         net = held - owed + made - wanted + gone
         shipped = owed + wanted - gone - max(-net, 0.0)
-        rows.append({"month": month, "opening": held, "supply": made, "demand": wanted, "shipped": shipped, "closing": max(net, 0.0),
-                     "backlog": max(-net, 0.0), "lost": gone})  # fmt: skip
+        rows.append(
+            {
+                "month": month,
+                "opening": held,
+                "supply": made,
+                "demand": wanted,
+                "shipped": shipped,
+                "closing": max(net, 0.0),
+                "backlog": max(-net, 0.0),
+                "lost": gone,
+            }
+        )
         held, owed = max(net, 0.0), max(-net, 0.0)
     return table(
         "inventory_plan",
@@ -130,8 +140,16 @@ def test_demand_the_plan_gives_up_does_not_wait():
 
 
 def priced(**more) -> pd.DataFrame:
-    given = {"option": ["Second shift", "Do nothing"], "question": "Close it?", "units_closed": [50.0, 0.0], "cost": [10.0, 0.0], "margin": [40.0, 0.0],
-             "service": [1.0, 0.8], "first_month": H[1], "recommended": [True, False]}  # fmt: skip
+    given = {
+        "option": ["Second shift", "Do nothing"],
+        "question": "Close it?",
+        "units_closed": [50.0, 0.0],
+        "cost": [10.0, 0.0],
+        "margin": [40.0, 0.0],
+        "service": [1.0, 0.8],
+        "first_month": H[1],
+        "recommended": [True, False],
+    }
     return pd.DataFrame(given | more)
 
 

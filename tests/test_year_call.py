@@ -128,7 +128,7 @@ def test_bridge_from_budget_by_hand():
 
 
 def test_product_mix_is_no_price():
-    # last year half dear (3), half cheap (1); this year all dear at the same prices: the family's average moves, prices do not
+    # last year half dear (3), half cheap (1); this year all dear: the family's average moves, prices do not
     every = pd.date_range("2025-01-01", YEAR[-1], freq="MS")
     dear, cheap = ((every.year == 2026).astype(float) * 5 + 5, 5 - (every.year == 2026).astype(float) * 5)
     parts = [
