@@ -94,7 +94,8 @@ def balance(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _unlike(rows: pd.DataFrame) -> pd.DataFrame:
     """Leave Demand out of a family that sells all it is asked for: the row would say the same twice."""
-    wide = rows[rows["row"].isin(["Demand", LATEST])].pivot(index=["family", "block", "month"], columns="row", values="value")
+    both = rows[rows["row"].isin(["Demand", LATEST])]
+    wide = both.pivot(index=["family", "block", "month"], columns="row", values="value")
     differs = (wide["Demand"] - wide[LATEST]).abs().groupby("family").max() > ROUNDING
     return rows[(rows["row"] != "Demand") | rows["family"].map(differs)]
 
