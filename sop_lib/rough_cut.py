@@ -5,7 +5,7 @@ import pandas as pd
 from sop_lib import mix
 from sop_lib.tables import ALL
 
-__all__ = ["best_load", "bill", "measured"]
+__all__ = ["best_load", "bill", "by_month", "measured"]
 
 YEAR = 12
 KEY = ["plant", "resource"]
@@ -55,7 +55,8 @@ def bill(tables: mix.Tables, before: pd.Timestamp) -> pd.DataFrame:
     taken = taken.merge(units, on="plant", how="inner", validate="many_to_one")
     who = made.loc[made["quantity"] > 0, ["plant", "family"]].drop_duplicates()
     rows = taken.merge(who, on="plant", how="inner", validate="many_to_many")
-    rows = rows.assign(product=ALL, usage_per_unit=rows["load"] / rows["made"])[list(given)]
+    rows = rows.assign(product=ALL, usage_per_unit=rows["load"] / rows["made"]).sort_values([*KEY, "family"])
+    rows = rows[list(given)]
     parts = [part for part in (given, rows) if len(part)]
     return pd.concat(parts, ignore_index=True) if parts else given
 
@@ -70,3 +71,16 @@ def best_load(resources: pd.DataFrame, before: pd.Timestamp) -> pd.Series:
 
 def _last_year(rows: pd.DataFrame, before: pd.Timestamp) -> pd.DataFrame:
     return rows[(rows["month"] < before) & (rows["month"] >= before - pd.DateOffset(months=YEAR))]
+
+
+def by_month(used: pd.DataFrame, count: int = 12) -> pd.DataFrame:
+    """Return utilisation (0-1) with resources as rows and the last `count` closed months as columns, from `measured`.
+
+    >>> used = pd.DataFrame({"month": pd.to_datetime(["2026-01-01"]), "plant": "P", "resource": "oven",
+    ...     "utilisation": 0.9})
+    >>> by_month(used).values.tolist()
+    [['oven', 'P', 0.9]]
+    """
+    last = used[used["month"] > used["month"].max() - pd.DateOffset(months=count)] if len(used) else used
+    wide = last.pivot(index=["resource", "plant"], columns="month", values="utilisation")
+    return wide.reset_index().rename_axis(columns=None)
