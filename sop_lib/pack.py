@@ -84,7 +84,9 @@ def _short_tile(plan: Plan) -> tuple:
         return "none", "no family is short in the plan"
     top: Any = rows.iloc[0]
     value = number(top.peak, count(top.peak), source="gap", column="late", family=top.family, month=top.worst)
-    return value, _lines(f"{briefing.unit_of(plan, top.family)} unserved at the worst", top.family, shown(top.worst))
+    return value, _lines(
+        f"{briefing.unit_of(plan, top.family)} unserved at the worst", f"{top.family}, {shown(top.worst)}"
+    )
 
 
 def _demand_tile(plan: Plan) -> tuple | None:
