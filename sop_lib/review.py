@@ -23,7 +23,6 @@ __all__ = [
 ]
 
 KEY = ["month", "family"]
-VIEWS = ["plan", "low", "high", "approved", "budget", "last_year"]
 SEASON, TWO_YEARS = 12, 24
 
 
@@ -59,7 +58,8 @@ def outlook(
     out = pd.DataFrame(rows).dropna(subset=["plan"])
     for base in ("approved", "budget", "last_year"):
         out[f"to_{base}"] = out["plan"] / out[base].where(out[base] > 0) - 1
-    return out.reset_index(drop=True)
+    order = ["span", "unit", "plan", *[c for base in ("approved", "budget", "last_year") for c in (base, f"to_{base}")]]
+    return out[[*order, "low", "high"]].reset_index(drop=True)
 
 
 def _views(plan, history, budget, approved, worth, cycle) -> dict[str, pd.DataFrame]:
@@ -154,7 +154,7 @@ def exceptions(
     )
 
 
-def change_steps(changes: pd.DataFrame, unit: str, count: int = 4) -> pd.DataFrame:
+def change_steps(changes: pd.DataFrame, unit: str, count: int = 3) -> pd.DataFrame:
     """Return the bridge from the last cycle's plan to the latest over the next twelve months, one step per family.
 
     Rows as in `bridges`, in units; the families that moved least are one step. Empty without a last plan.
