@@ -44,7 +44,7 @@ def execution(plan: Plan) -> HTML:
 
 def _grid(measure: str, grid: pd.DataFrame) -> HTML:
     when = pd.DatetimeIndex(sorted(grid["month"].unique()))
-    letter = Markup('<span aria-hidden="true">{}</span><span class="sr">{}</span>')
+    letter = Markup('<span role="img" aria-label="{1}">{0}</span>')
     heads = _joined(HEAD.format(letter.format(f"{m:%b}"[0], f"{m:%b %Y}")) for m in when)
     rows = _joined(_grid_row(f, measure, part.set_index("month").reindex(when)) for f, part in grid.groupby("family"))
     shell = '<table class="grid" data-source="execution_grid"><caption>{}</caption><thead><tr>{}</tr></thead>{}</table>'
@@ -69,9 +69,9 @@ def _grid_cell(month: pd.Timestamp, row: Any) -> Markup:
         if row.verdict in ("above", "below") and row.approved
         else ""
     )
-    shell = '<td class="{}" title="{}" data-column="verdict" data-month="{}">{}<span class="sr">{}</span></td>'
-    sign = Markup('<span aria-hidden="true">{}</span>').format(mark)
-    return Markup(shell).format(words.split()[0], f"{month:%b %Y}: {words}{by}", f"{month:%Y-%m}", sign, words + by)
+    sign = Markup('<span role="img" aria-label="{}">{}</span>').format(words + by, mark)
+    cell = Markup('<td class="{}" title="{}" data-column="verdict" data-month="{}">{}</td>')
+    return cell.format(words.split()[0], f"{month:%b %Y}: {words}{by}", f"{month:%Y-%m}", sign)
 
 
 # The family display

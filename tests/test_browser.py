@@ -121,7 +121,7 @@ CONTRAST = """() => {
     .reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0);
   const ground = e => { for (; e; e = e.parentElement) { const c = getComputedStyle(e).backgroundColor;
     if (rgb(c).length < 4 || rgb(c)[3] > .5) return c; } return 'rgb(255,255,255)'; };
-  return [...document.querySelectorAll('main *, nav *')].filter(e => e.checkVisibility() && !e.classList.contains('sr'))
+  return [...document.querySelectorAll('main *, nav *')].filter(e => e.checkVisibility())
     .filter(e => [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim()))
     .map(e => [light(getComputedStyle(e).color), light(ground(e)), e.textContent.slice(0, 40)])
     .filter(([a, b]) => (Math.max(a, b) + .05) / (Math.min(a, b) + .05) < 4.5).map(([a, b, t]) => t);
