@@ -206,7 +206,7 @@ def family_rows(rows: pd.DataFrame, cycle: pd.Timestamp, unit: str) -> Figure:
         if name in rows:
             ax.bar(rows["month"], rows[name], color=colour, width=22)
             labels.append((float(rows[name].iloc[-1]), text, MUTED))
-    lines = (
+    lines: tuple[tuple[str, str, dict[str, Any]], ...] = (
         ("demand", SHORT, {"linestyle": ":"}),
         ("production", INK, {"drawstyle": "steps-mid"}),
         ("sales", PLAN, {}),
