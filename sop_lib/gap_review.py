@@ -174,15 +174,16 @@ def family_finding(gaps: pd.DataFrame) -> str:
 
 
 def gap_table(gaps: pd.DataFrame, count: int = 20) -> pd.DataFrame:
-    """Return the family-months with the worst gap first: by margin that waits or is lost, then revenue to budget.
+    """Return the family-months with the worst gap first: by margin that waits or is lost, units late, then to budget.
 
     Months that are neither short nor below budget are left out, and columns that no month fills.
     """
     rows = family_months(gaps)
     rows = rows[(rows["gap"] < 0) | (rows["late"] > 0) | (rows["to_budget_revenue"] < 0)]
-    rows = rows.assign(open=rows["gap_margin"].clip(upper=0.0).fillna(0.0))
-    rank = rows.sort_values(["open", "to_budget_revenue", "month", "family"], kind="stable").head(count)
-    return rank.drop(columns="open").dropna(axis="columns", how="all").reset_index(drop=True)
+    rows = rows.assign(open=rows["gap_margin"].clip(upper=0.0).fillna(0.0), late_first=-rows["late"].fillna(0.0))
+    rank = rows.sort_values(["open", "late_first", "to_budget_revenue", "month", "family"], kind="stable").head(count)
+    columns = ["family", "month", "demand", "supply", "gap", "late", "budget", "gap_margin", "to_budget_revenue"]
+    return rank[columns].dropna(axis="columns", how="all").reset_index(drop=True)
 
 
 def monthly_money(
@@ -220,6 +221,8 @@ def outlook_finding(rows: pd.DataFrame) -> str:
     if short.empty:
         return "Supply follows demand through the whole plan"
     worst = short.loc[(short["demand"] - short["supply"]).idxmax(), "month"]
+    if len(short) == 1:
+        return f"Supply earns less than demand would in {worst:%B %Y}"
     return f"Supply earns less than demand would in {len(short)} months, most in {worst:%B %Y}"
 
 
