@@ -4,6 +4,7 @@ import base64
 import io
 import re
 from collections.abc import Callable, Sequence
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -148,9 +149,22 @@ def spark(values: list[float]) -> Markup:
     return Markup(shell).format(line, Markup('<circle cx="{}" cy="{}" r="2.4"/>').format(f"{x:.1f}", f"{y:.1f}"))
 
 
+@cache
+def in_lab_style() -> Markup:
+    """Return the style of results for a notebook open in JupyterLab; exported pages have it in their head."""
+    style = _style()
+    names = style.split("{", 1)[1].split("}", 1)[0]
+    results = style.split("/* results: also shown inside JupyterLab */")[1].split("/* end of results */")[0]
+    return Markup("<style>.jp-RenderedHTMLCommon{{{};{}}}</style>".format(names, results))
+
+
+def _style() -> str:
+    return (files("sop_lib") / "template" / "sop" / "style.css").read_text(encoding="utf-8")
+
+
 def lead(sentences: Sequence[str]) -> HTML:
     """Return the first-screen answer as one large paragraph."""
-    return HTML(Markup('<p class="lead">{}</p>').format(Markup(" ").join(sentences)))
+    return HTML(in_lab_style() + Markup('<p class="lead">{}</p>').format(Markup(" ").join(sentences)))
 
 
 def note(text: str) -> HTML:
@@ -288,10 +302,9 @@ def export(notebook: nbformat.NotebookNode, title: str, links: list[tuple[str, s
         exclude_input=True,
         exclude_anchor_links=True,
     )
-    style = (files("sop_lib") / "template" / "sop" / "style.css").read_text(encoding="utf-8")
-    given = {"title": title, "links": links or [], "style": style}
+    given = {"title": title, "links": links or [], "style": _style()}
     page, _ = exporter.from_notebook_node(_plain(notebook), resources={"page": given})
-    return _with_contents(page)
+    return _with_contents(page.replace(in_lab_style(), ""))
 
 
 def _with_contents(page: str) -> str:
