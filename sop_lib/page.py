@@ -155,7 +155,7 @@ def in_lab_style() -> Markup:
     style = _style()
     names = style.split("{", 1)[1].split("}", 1)[0]
     results = style.split("/* results: also shown inside JupyterLab */")[1].split("/* end of results */")[0]
-    return Markup("<style>.jp-RenderedHTMLCommon{{{};{}}}</style>".format(names, results))
+    return Markup(f"<style>.jp-RenderedHTMLCommon{{{names};{results}}}</style>")
 
 
 def _style() -> str:
