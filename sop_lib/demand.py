@@ -7,7 +7,7 @@ from sop_lib import launches as new_products
 from sop_lib.accuracy import scores
 from sop_lib.tables import ALL
 
-__all__ = ["demand_plan", "plan_changes", "step_totals", "value_added"]
+__all__ = ["demand_plan", "plan_changes", "step_totals", "value_added", "wape_by_lag"]
 
 KEY = ["month", "product", "region"]
 NAIVE = "seasonal naive"
@@ -94,6 +94,19 @@ def value_added(past_plans: pd.DataFrame, history: pd.DataFrame, products: pd.Da
     out = each.merge(naive, on="lag", how="left", validate="many_to_one").assign(level="family")
     out["value_added"] = out["naive"] - out["wape"]
     return out[["stream", "lag", "level", "wape", "bias", "value_added", "n"]]
+
+
+def wape_by_lag(streams: pd.DataFrame) -> pd.DataFrame:
+    """Return WAPE with lags as rows and streams as columns, the seasonal naive last, and n, the forecasts compared.
+
+    >>> rows = pd.DataFrame({"stream": ["sales", "seasonal naive"], "lag": 1, "wape": [0.1, 0.2], "n": 12})
+    >>> wape_by_lag(rows).values.tolist()
+    [[1.0, 0.1, 0.2, 12.0]]
+    """
+    each = streams[streams["lag"] > 0]
+    wide = each.pivot(index="lag", columns="stream", values="wape")
+    order = sorted(wide, key=lambda name: (name == NAIVE, name))
+    return wide[order].assign(n=each.groupby("lag")["n"].min()).reset_index().rename_axis(columns=None)
 
 
 def _covered(plans: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame:

@@ -43,9 +43,9 @@ def bill(tables: mix.Tables, before: pd.Timestamp) -> pd.DataFrame:
     Vollmann, Berry and Whybark, *Manufacturing Planning and Control Systems*.
     """
     given = tables["bill_of_resources"]
-    load = _last_year(tables["resources"].dropna(subset="load"), before)
+    load = _last(tables["resources"].dropna(subset="load"), before, YEAR)
     load = load[~mix.label(load["plant"], load["resource"]).isin(mix.label(given["plant"], given["resource"]))]
-    made = _last_year(tables["receipts"].query("source == 'made'"), before)
+    made = _last(tables["receipts"].query("source == 'made'"), before, YEAR)
     made = made[made["plant"].isin(load["plant"])]
     made = made.assign(family=made["product"].map(mix.family_of(tables)))
     made = made.merge(tables["families"][["family", "unit"]], on="family", how="left", validate="many_to_one")
@@ -62,15 +62,14 @@ def bill(tables: mix.Tables, before: pd.Timestamp) -> pd.DataFrame:
 
 
 def best_load(resources: pd.DataFrame, before: pd.Timestamp) -> pd.Series:
-    """Return the best three-month mean of each resource's measured load, in its unit, by its name with its plant."""
-    rows = resources[(resources["month"] < before) & resources["load"].notna()]
+    """Return the best three-month mean of each resource's measured load, in its unit, by its name with its plant.
+
+    Of the last three years: what a plant could do before it was cut back is no promise.
+    """
+    rows = _last(resources.dropna(subset="load"), before, 3 * YEAR)
     rows = rows.assign(name=mix.label(rows["plant"], rows["resource"]))
     monthly = rows.pivot_table(index="month", columns="name", values="load", aggfunc="sum").asfreq("MS")
     return monthly.rolling(3).mean().max() if len(monthly) else pd.Series(dtype=float)
-
-
-def _last_year(rows: pd.DataFrame, before: pd.Timestamp) -> pd.DataFrame:
-    return rows[(rows["month"] < before) & (rows["month"] >= before - pd.DateOffset(months=YEAR))]
 
 
 def by_month(used: pd.DataFrame, count: int = 12) -> pd.DataFrame:
@@ -79,8 +78,13 @@ def by_month(used: pd.DataFrame, count: int = 12) -> pd.DataFrame:
     >>> used = pd.DataFrame({"month": pd.to_datetime(["2026-01-01"]), "plant": "P", "resource": "oven",
     ...     "utilisation": 0.9})
     >>> by_month(used).values.tolist()
-    [['oven', 'P', 0.9]]
+    [['P · oven', 0.9]]
     """
     last = used[used["month"] > used["month"].max() - pd.DateOffset(months=count)] if len(used) else used
-    wide = last.pivot(index=["resource", "plant"], columns="month", values="utilisation")
+    last = last.assign(resource=mix.label(last["plant"], last["resource"]))
+    wide = last.pivot(index="resource", columns="month", values="utilisation")
     return wide.reset_index().rename_axis(columns=None)
+
+
+def _last(rows: pd.DataFrame, before: pd.Timestamp, count: int) -> pd.DataFrame:
+    return rows[(rows["month"] < before) & (rows["month"] >= before - pd.DateOffset(months=count))]
