@@ -47,7 +47,9 @@ def _share(rows: pd.DataFrame) -> pd.Series:
 
 def _late(rows: pd.DataFrame, inventory_plan: pd.DataFrame) -> pd.Series:
     """Return each row's family demand not served in its month."""
-    late = inventory_plan[["month", "family"]].assign(late=supply_tables.late(inventory_plan))
+    late = supply_tables.late(inventory_plan)
+    late = late.mask(late <= finance.SAME * inventory_plan["demand"], 0.0)
+    late = inventory_plan[["month", "family"]].assign(late=late)
     return rows[["month", "family"]].merge(late, on=["month", "family"], how="left", validate="m:1")["late"]
 
 
