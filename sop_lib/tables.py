@@ -70,7 +70,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """One table: its columns, its group (input or plan) and what an input unlocks."""
+    """One table: its columns, its group (input, plan or record) and what an input unlocks."""
 
     name: str
     group: str
