@@ -205,13 +205,13 @@ def backtest_ranges(backtest: pd.DataFrame, panel: pd.DataFrame, levels: list[st
     """Return the ranges that would have been given at the later half of the origins, beside what came.
 
     They are calibrated on the earlier half alone. Only series with all windows take part, so that a family
-    or total is the same set at every origin; series that had ended by then do not. Empty with fewer than
-    four origins.
+    or total is the same set at every origin; series that had ended by then do not. Empty when none do, or with
+    fewer than four origins.
     """
     rows = full_windows(backtest[backtest["model"] == COMBINATION])
     origins = sorted(rows["origin"].unique())
     rows = rows[rows["series"].isin(_alive(panel, origins))]
-    if len(origins) < 4:
+    if len(origins) < 4 or rows.empty:
         return pd.DataFrame(columns=["level", "series", *MEMBERS, "origin", "lag", "actual", *QUANTILES])
     early, late = origins[: len(origins) // 2], origins[len(origins) // 2 :]
     series = rows.drop_duplicates("series").sort_values("series", ignore_index=True)
