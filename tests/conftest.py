@@ -7,10 +7,11 @@ import nbformat
 import pandas as pd
 import pytest
 
-from sop_lib import steps
+from sop_lib import archive, run, settings, steps
 
 PRODUCTS = [["product", "family", "unit_price"], ["A1", "Alpha", "10"], ["A2", "Alpha", "20"], ["B1", "Beta", "5"]]
 SALES = ["month", "product", "region", "ordered", "shipped", "revenue"]
+SAMPLE = Path(__file__).parent.parent / "data" / "sample"
 MONTHS = [f"{m:%Y-%m}" for m in pd.date_range("2023-11-01", "2026-10-01", freq="MS")]
 SOP = '[company]\nname = "Acme"\n\n[inputs.products]\nfile = "products.csv"\n\n[inputs.sales]\nfile = "sales.csv"\n'
 
@@ -64,3 +65,17 @@ def tiny_notebooks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for step, cell in zip(steps.STEPS, [READ_INPUTS, WRITE_TABLE, "1 + 1", "cycle", "cycle"], strict=True):
         write_notebook(folder / f"{step}.ipynb", cell)
     return folder
+
+
+@pytest.fixture(scope="session")
+def sample_run(tmp_path_factory: pytest.TempPathFactory) -> archive.Cycle:
+    """Return the sample company's cycle 2026-11, run once for all tests, with plans and reports of its own."""
+    place = tmp_path_factory.mktemp("sample")
+    folders = {"SOP_PLANS": str(place / "plans"), "SOP_REPORTS": str(place / "reports")}
+    company = settings.load(SAMPLE, folders)
+    run.run_cycle(company)
+    return archive.open_cycle(company)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--refresh-golden", action="store_true", help="write the reference values of the sample anew")
