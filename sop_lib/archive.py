@@ -27,6 +27,9 @@ __all__ = [
 ]
 
 
+FOLDERS = {"input": "inputs/", "record": "records/", "plan": ""}
+
+
 class ArchiveError(ValueError):
     """A table or cycle is absent, or does not match its manifest."""
 
@@ -69,14 +72,14 @@ class Cycle:
         return self.manifest()["tables"].get(_stored(name), {}).get("rows", 0) > 0
 
     def read(self, name: str) -> pd.DataFrame:
-        """Return one table of the cycle, an input table as it was frozen; an absent optional input is empty.
+        """Return one table of the cycle, an input or record as it was frozen; an absent one is empty.
 
         Raises ArchiveError when a plan table is absent or a file is not the one that was written.
         """
         stored = _stored(name)
         entry = self.manifest()["tables"].get(stored)
         if entry is None:
-            if tables.table(name).group == "input":
+            if tables.table(name).group != "plan":
                 return tables.empty(name)
             raise ArchiveError(f"{self.name}: table '{name}' is not there yet; run the steps before this one")
         path = self.folder / f"{stored}.parquet"
@@ -106,7 +109,7 @@ class Cycle:
 
 
 def _stored(name: str) -> str:
-    return f"inputs/{name}" if tables.table(name).group == "input" else name
+    return FOLDERS[tables.table(name).group] + name
 
 
 def _rounded(df: pd.DataFrame) -> pd.DataFrame:

@@ -43,7 +43,7 @@ def demand_plan(
 
 def step_totals(plan: pd.DataFrame) -> pd.DataFrame:
     """Return what each launch, event and take-over adds per family over the horizon, in units, largest first."""
-    rows = plan[(plan["step"] != "baseline") | plan["reason"].astype("str").str.startswith("takes over")]
+    rows = plan[plan["step"].isin(["launch", "event"]) | plan["reason"].astype("str").str.startswith("takes over")]
     out = rows.groupby(["step", "reason", "family"], as_index=False)[["quantity"]].sum()
     return out.sort_values("quantity", key=lambda q: -q.abs(), kind="stable", ignore_index=True)
 

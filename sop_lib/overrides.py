@@ -1,4 +1,4 @@
-"""What a planner's override means: the cells it changes, and what is wrong with it in plain words."""
+"""What a planner's override means: what is wrong with it in plain words, and the cells of the plan it changes."""
 
 import difflib
 from collections.abc import Collection, Mapping
@@ -7,7 +7,10 @@ import pandas as pd
 
 from sop_lib import months, tables
 
-__all__ = ["check_override", "override_id", "same_cells"]
+__all__ = ["apply_overrides", "check_override", "listed", "override_id", "same_cells", "with_overrides"]
+
+KEY = ["month", "product", "region"]
+CHANGES = {"absolute": "{:,.10g}", "delta": "{:+,.10g}", "percent": "{:+,.10g} %"}
 
 
 def _member(values: Mapping, column: str) -> str:
@@ -111,3 +114,114 @@ def _wrong_months(values: Mapping, first_open: pd.Timestamp, horizon: pd.Datetim
         f"expires {values.get('expires')}: that is before its cycle {name(cycle)}": expires < cycle,
     }
     return [sentence for sentence, broken in rules.items() if broken]
+
+
+# In the demand plan
+
+
+def _in_use(overrides: pd.DataFrame, cycle: pd.Timestamp) -> pd.DataFrame:
+    """Return the overrides in order of recording with `left_out`: why the cycle does not use one, blank if it does."""
+    rows = overrides.sort_values(["recorded_at", "id"], kind="stable", ignore_index=True).assign(left_out="")
+    later, over = rows["cycle"] > cycle, rows["expires"] < cycle
+    name = months.month_name
+    rows.loc[over, "left_out"] = [f"expired after {name(m)}" for m in rows.loc[over, "expires"]]
+    rows.loc[later, "left_out"] = [f"of the later cycle {name(m)}" for m in rows.loc[later, "cycle"]]
+    newer = rows[rows["left_out"] == ""].reset_index().groupby("replaces")["index"].max()
+    gone = (rows["id"].map(newer) > rows.index) & (rows["left_out"] == "")
+    rows.loc[gone, "left_out"] = "replaced by a newer one"
+    past = (rows["to_month"] < cycle) & (rows["left_out"] == "")
+    rows.loc[past, "left_out"] = "its months are closed"
+    return rows
+
+
+def apply_overrides(
+    plan: pd.DataFrame, overrides: pd.DataFrame, cycle: pd.Timestamp, products: pd.DataFrame
+) -> pd.DataFrame:
+    """Return the rows of `demand_plan` with step override: what each adds per month, product, region; units, signed.
+
+    They are applied in the order of recording, each to the plan with those before it, and hold for the months they name
+    until replaced, withdrawn or expired. A total is spread over its products and regions by the plan's own share
+    (equally where the plan is zero) and kept exactly. No delta takes a month below zero.
+
+    >>> plan = pd.DataFrame({"month": pd.Timestamp("2026-12-01"), "product": ["A", "B"], "region": "ALL", "family": "F",
+    ...     "quantity": [30.0, 10.0]})
+    >>> one = {"id": "1", "cycle": "2026-11", "family": "F", "from_month": "2026-12", "to_month": "2026-12"}
+    >>> one |= {"kind": "absolute", "value": 60, "reason": "a fair", "author": "planner", "recorded_at": "2026-11-03"}
+    >>> known = pd.DataFrame({"product": ["A", "B"], "family": "F"})
+    >>> rows = tables.check("overrides", pd.DataFrame([one]))
+    >>> apply_overrides(plan, rows, pd.Timestamp("2026-11-01"), known)["quantity"].tolist()
+    [15.0, 5.0]
+    """
+    used = _in_use(overrides, cycle).query("left_out == ''")
+    cells = _cells(plan, used, products)
+    made = []
+    for one in used.itertuples(index=False):
+        chosen = _touched(cells, one)
+        before = cells.loc[chosen, "quantity"]
+        cells.loc[chosen, "quantity"] = _changed(before, cells.loc[chosen, "month"], one.kind, one.value)
+        row = cells[chosen].assign(item=one.id, author=one.author, reason=one.reason)
+        made.append(row.assign(quantity=row["quantity"] - before))
+    rows = pd.concat(made, ignore_index=True) if made else cells.head(0).assign(item="", author=None, reason=None)
+    return rows.assign(step="override")[[*KEY, "step", "item", "family", "quantity", "author", "reason"]]
+
+
+def _cells(plan: pd.DataFrame, used: pd.DataFrame, products: pd.DataFrame) -> pd.DataFrame:
+    """Return the plan per month, product, region; a product that only an override plans has zero in every region."""
+    cells = plan.groupby([*KEY, "family"], as_index=False)[["quantity"]].sum()
+    named = products.loc[products["product"].isin(used["product"]), ["product", "family"]]
+    new = named.merge(cells[["month"]].drop_duplicates(), how="cross")
+    new = new.merge(cells[["region"]].drop_duplicates(), how="cross")
+    planned = pd.MultiIndex.from_frame(cells[["month", "product"]])
+    new = new[~pd.MultiIndex.from_frame(new[["month", "product"]]).isin(planned)].assign(quantity=0.0)
+    both = pd.concat([cells, new], ignore_index=True) if len(new) else cells
+    return both.sort_values(KEY, kind="stable", ignore_index=True)
+
+
+def _touched(cells: pd.DataFrame, one) -> pd.Series:
+    chosen = cells["month"].between(one.from_month, one.to_month)
+    for column in tables.MEMBERS:
+        member = getattr(one, column)
+        if member != tables.ALL and not (column == "family" and one.product != tables.ALL):
+            chosen &= cells[column] == member
+    return chosen
+
+
+def _changed(quantity: pd.Series, month: pd.Series, kind: str, value: float) -> pd.Series:
+    """Return the quantities after an override, per month the same total over all of them."""
+    if kind == "percent":
+        return quantity * (1 + value / 100)
+    total, members = (quantity.groupby(month).transform(how) for how in ("sum", "size"))
+    wanted = (total + value).clip(lower=0.0) if kind == "delta" else value
+    return (quantity / total.where(total > 0)).fillna(1 / members) * wanted
+
+
+def with_overrides(
+    plan: pd.DataFrame, overrides: pd.DataFrame, cycle: pd.Timestamp, products: pd.DataFrame
+) -> pd.DataFrame:
+    """Return the demand plan with its overrides applied afresh: earlier steps with `item` ALL, and one per override."""
+    before = plan[plan["step"] != "override"].assign(item=tables.ALL)
+    rows = apply_overrides(before, overrides, cycle, products)
+    return pd.concat([before, rows[list(before)]], ignore_index=True) if len(rows) else before
+
+
+def listed(overrides: pd.DataFrame, plan: pd.DataFrame, cycle: pd.Timestamp) -> pd.DataFrame:
+    """Return each override in words and what it adds to the demand plan over the horizon, in units, signed.
+
+    `left_out` says why the cycle does not use one; blank when it is in force.
+    """
+    rows = _in_use(overrides, cycle)
+    added = plan[plan["step"] == "override"].groupby("item")["quantity"].sum()
+    nothing = (rows["left_out"] == "") & ~rows["id"].isin(added.index)
+    rows.loc[nothing, "left_out"] = "the plan has no such product, family, region or month"
+    rows["what"] = [" · ".join(dict.fromkeys(_words(one))) for one in rows.itertuples(index=False)]
+    spans = zip(rows["from_month"], rows["to_month"], strict=True)
+    rows["months"] = [f"{a:%b %y}" if a == b else f"{a:%b %y} to {b:%b %y}" for a, b in spans]
+    rows["change"] = [CHANGES[kind].format(value) for kind, value in zip(rows["kind"], rows["value"], strict=True)]
+    rows["added"] = rows["id"].map(added)
+    names = ["what", "months", "kind", "change", "added", "author", "reason", "cycle", "expires", "left_out", "id"]
+    return rows[names]
+
+
+def _words(one) -> list[str]:
+    what = one.product if one.product != tables.ALL else one.family
+    return ["all families" if what == tables.ALL else what, "all regions" if one.region == tables.ALL else one.region]

@@ -22,7 +22,7 @@ import nbformat
 from filelock import FileLock, Timeout
 from rich.console import Console
 
-from sop_lib import archive, inputs, months, publish, steps
+from sop_lib import archive, inputs, months, planbook, publish, steps
 from sop_lib.publish import is_whole, pack_folder, pack_manifest, recover, text_hash, write_text
 from sop_lib.settings import Settings
 from sop_lib.steps import STEPS
@@ -31,6 +31,9 @@ __all__ = [
     "CannotStart", "CycleClosed", "Published", "WorkbookBusy",
     "environment", "outdated", "run_cycle", "staging", "versions",
 ]  # fmt: skip
+
+
+TAKES_UP_OVERRIDES = "02_forecast"
 
 
 class CannotStart(ValueError):
@@ -212,12 +215,19 @@ def outdated(book: archive.Cycle, sources: dict[str, dict], notebooks: Path | No
 def _made_from(book: archive.Cycle, notebook: Path) -> dict[str, str]:
     """Return a hash of each thing that a step depends on beside the inputs."""
     earlier = [archive.Cycle(book.settings, m).folder for m in archive.cycles(book.settings) if m < book.month]
-    return {
+    records = {"overrides": _overrides(book.settings)} if notebook.stem == TAKES_UP_OVERRIDES else {}
+    return records | {
         "settings": archive.file_hash(book.settings.folder / "sop.toml"),
         "notebook": archive.file_hash(notebook) if notebook.exists() else "",
         "library": _library(),
         "earlier cycles": text_hash("".join(archive.file_hash(folder / "manifest.json") for folder in earlier)),
     }
+
+
+def _overrides(settings: Settings) -> str:
+    """Return a hash of the overrides that stand in the plan book."""
+    standing = planbook.current(planbook.open_book(planbook.book_url(settings), readonly=True), "overrides")
+    return text_hash(standing.to_json(orient="split", date_format="iso"))
 
 
 @cache

@@ -303,7 +303,8 @@ def arranged(name: str, typed: pd.DataFrame) -> pd.DataFrame:
 def dictionary() -> str:
     """Return the data dictionary as Markdown: every table, and every column with its kind, unit and limits."""
     lines = ["# Tables", "", "Printed by `make docs` from `sop_lib/tables.csv` and `sop_lib/columns.csv`.", ""]
-    for group, words in (("input", "Inputs: what a company gives"), ("plan", "Plan tables: what the notebooks write")):
+    groups = {"input": "Inputs: what a company gives", "plan": "Plan tables: what the notebooks write"}
+    for group, words in (groups | {"record": "Records: what people write into the plan book"}).items():
         lines += [f"## {words}", ""]
         for t in [t for t in tables().values() if t.group == group]:
             unlocks = f" Unlocks {t.unlocks}." if t.unlocks else ""
