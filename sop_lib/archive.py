@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,8 +19,12 @@ from sop_lib.settings import Settings
 __all__ = [
     "ArchiveError",
     "Cycle",
+    "approved_table",
+    "changed_files",
+    "closed_versions",
     "cycles",
     "file_hash",
+    "freeze_version",
     "open_cycle",
     "previous_cycle",
     "previous_table",
@@ -36,10 +41,14 @@ class ArchiveError(ValueError):
 
 @dataclass(frozen=True)
 class Cycle:
-    """One cycle of one company: where its tables lie. It plans from `month` on and knows history before it."""
+    """One cycle of one company: where its tables lie. It plans from `month` on and knows history before it.
+
+    With a `version`: the frozen copy that was made when that version was closed.
+    """
 
     settings: Settings
     month: pd.Timestamp
+    version: int = 0
 
     @property
     def name(self) -> str:
@@ -49,7 +58,8 @@ class Cycle:
     @property
     def folder(self) -> Path:
         """Where the cycle's tables lie."""
-        return self.settings.plans_folder / self.name
+        place = self.settings.plans_folder / self.name
+        return place / f"v{self.version}" if self.version else place
 
     @property
     def last_closed(self) -> pd.Timestamp:
@@ -84,14 +94,20 @@ class Cycle:
             raise ArchiveError(f"{self.name}: table '{name}' is not there yet; run the steps before this one")
         path = self.folder / f"{stored}.parquet"
         if not path.exists() or file_hash(path) != entry["sha256"]:
-            raise ArchiveError(f"{path}: not the file the manifest names; run the cycle again")
+            remedy = "restore the closed version from a backup" if self.version else "run the cycle again"
+            raise ArchiveError(f"{path}: not the file the manifest names; {remedy}")
         return tables.check(name, pd.read_parquet(path))
 
     def write(self, name: str, df: pd.DataFrame) -> pd.DataFrame:
         """Write one table, checked, sorted and rounded to 9 significant digits, and return it as written.
 
         Plan tables get the cycle as their first column. The file and the manifest are replaced whole.
+        Raises ArchiveError when the cycle is closed.
         """
+        if self.version or (
+            self.manifest()["status"] == "closed" and self.manifest()["version"] in closed_versions(self)
+        ):
+            raise ArchiveError(f"{self.name} is closed: nothing is written to it; sop reopen makes its next version")
         plan = tables.table(name).group == "plan"
         out = _rounded(tables.check(name, df.assign(cycle=self.month) if plan else df))
         path = self.folder / f"{_stored(name)}.parquet"
@@ -142,6 +158,37 @@ def file_hash(path: Path) -> str:
     """Return the SHA-256 of a file."""
     with path.open("rb") as source:
         return hashlib.file_digest(source, "sha256").hexdigest()
+
+
+def changed_files(cycle: Cycle) -> list[str]:
+    """Return the tables of a cycle whose file is gone or not the one its manifest names."""
+    files = {name: cycle.folder / f"{name}.parquet" for name in cycle.manifest()["tables"]}
+    known = {name: entry["sha256"] for name, entry in cycle.manifest()["tables"].items()}
+    return [name for name, path in files.items() if not path.exists() or file_hash(path) != known[name]]
+
+
+def freeze_version(cycle: Cycle) -> None:
+    """Copy a cycle's tables and manifest into the folder of its version, `v1` and so on, as files of their own."""
+    target = Cycle(cycle.settings, cycle.month, cycle.manifest()["version"]).folder
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(cycle.folder, target, ignore=shutil.ignore_patterns("v*[0-9]", ".*"))
+
+
+def closed_versions(cycle: Cycle) -> list[int]:
+    """Return the versions of a cycle that were closed and lie frozen in its folder, oldest first."""
+    found = (p.parent.name for p in cycle.folder.glob("v*/manifest.json"))
+    return sorted(int(name[1:]) for name in found if re.fullmatch(r"v[1-9]\d*", name))
+
+
+def approved_table(cycle: Cycle, name: str) -> pd.DataFrame:
+    """Return a plan table of every cycle before this one that was closed, each in its last closed version.
+
+    A cycle that was reopened stays approved as it was until its next version is closed.
+    """
+    earlier = [Cycle(cycle.settings, m) for m in cycles(cycle.settings) if m < cycle.month]
+    closed = [Cycle(c.settings, c.month, closed_versions(c)[-1]) for c in earlier if closed_versions(c)]
+    found = [c.read(name) for c in closed if c.has(name)]
+    return pd.concat(found, ignore_index=True) if found else tables.empty(name)
 
 
 def cycles(settings: Settings) -> list[pd.Timestamp]:

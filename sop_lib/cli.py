@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sop_lib import archive, inputs, publish, run, settings, steps
+from sop_lib import archive, closing, inputs, months, planbook, publish, run, settings, steps
 from sop_lib.settings import Settings
 
 __all__ = ["EXIT_CODES", "app"]
@@ -37,6 +37,9 @@ Inputs = Annotated[str, _option("--inputs", "DIR", "Where the input files lie, i
 Plans = Annotated[str, _option("--plans", "DIR", "Where the tables of the cycles are kept.")]
 Reports = Annotated[str, _option("--reports", "DIR", "Where packs are published.")]
 First = Annotated[str, _option("--from", "STEP", "Begin at this step, on the tables of the steps before it.")]
+Closing = Annotated[str, _option("--cycle", "YYYY-MM", "The cycle.")]
+By = Annotated[str, _option("--by", "NAME", "Who decides: it stands in the plan book.")]
+Why = Annotated[str, _option("--reason", "TEXT", "Why.")]
 Force = Annotated[bool, typer.Option("--force", help="Run even when nothing has changed since the last run.")]
 
 
@@ -75,16 +78,41 @@ def check(
 
 
 @app.command()
+def close(folder: Folder, cycle: Closing, by: By, reason: Why = "", plans: Plans = "", reports: Reports = "") -> None:
+    """Make a published cycle the approved plan of record: frozen, recorded, and refused by later runs."""
+    with _exit_codes():
+        company = _settings(folder, "", plans, reports)
+        signed = {"author": _name(by), "at": pd.Timestamp.now("UTC"), "reason": reason}
+        done = closing.close_cycle(company, _cycle(cycle), _plan_book(company), **signed, console=out)
+        _say(f"Closed {done.cycle}: version {done.version} is the approved plan of record, by {by}.")
+        _say(f"Its tables are frozen in {_near(done.frozen)}, recorded with fingerprint {done.fingerprint[:8]}.")
+        _say(str(_near(done.index)))
+
+
+@app.command()
+def reopen(folder: Folder, cycle: Closing, by: By, reason: Why, plans: Plans = "", reports: Reports = "") -> None:
+    """Make the next version of a closed cycle a draft; the version that was closed stays readable."""
+    with _exit_codes():
+        company = _settings(folder, "", plans, reports)
+        signed = {"author": _name(by), "at": pd.Timestamp.now("UTC"), "reason": reason}
+        done = closing.reopen_cycle(company, _cycle(cycle), _plan_book(company), **signed)
+        _say(
+            f"Reopened {done.cycle}: version {done.version + 1} is a draft; sop run changes it."
+        )
+        _say(f"Version {done.version} stays in {_near(done.frozen)} and is the plan of record until then.")
+
+
+@app.command()
 def status(folder: Folder, inputs_folder: Inputs = "", plans: Plans = "", reports: Reports = "") -> None:
     """Show the cycles of a company: steps that are current or stale, draft or closed, and what is missing."""
     with _exit_codes():
         company = _settings(folder, inputs_folder, plans, reports)
         known = [archive.Cycle(company, month) for month in archive.cycles(company)]
-        given = inputs.read_inputs(company)
+        given, closings = inputs.read_inputs(company), planbook.current(_plan_book(company, readonly=True), "closings")
         if not known:
             _say(f"No cycle yet in {company.plans_folder}; sop run makes the first.")
         for book in known:
-            _say_cycle(book, given.sources)
+            _say_cycle(book, given.sources, closings)
         absent = [name for name, table in given.tables.items() if table.empty]
         if absent:
             out.print(f"Not given: {', '.join(absent)}.")
@@ -109,6 +137,23 @@ def _settings(folder: Path, inputs_folder: str, plans: str, reports: str) -> Set
     """Return the settings of a company; folders given in the command are relative to the shell."""
     given = {"SOP_INPUTS": inputs_folder, "SOP_PLANS": plans, "SOP_REPORTS": reports}
     return settings.load(folder, {name: place for name, place in given.items() if place})
+
+
+def _plan_book(company: Settings, readonly: bool = False):
+    return planbook.open_book(planbook.book_url(company), readonly)
+
+
+def _name(by: str) -> str:
+    if not by.strip():
+        raise closing.NotApproved("--by is blank: say who decides")
+    return by.strip()
+
+
+def _cycle(text: str) -> str:
+    try:
+        return months.month_name(months.month(text))
+    except ValueError as error:
+        raise closing.NotApproved(f"--cycle: {error}") from None
 
 
 def _step(name: str) -> str:
@@ -171,9 +216,13 @@ def _say_defaults(company: Settings) -> None:
         _say("Settings left at their default: " + ", ".join(f"{n} = {v}" for n, v in used.items()))
 
 
-def _say_cycle(book: archive.Cycle, sources: dict[str, dict]) -> None:
+def _say_cycle(book: archive.Cycle, sources: dict[str, dict], closings: pd.DataFrame) -> None:
     manifest, version = book.manifest(), publish.pack_manifest(book).get("version", "no pack")
     _say(f"{book.name}  {manifest['status']}, version {manifest['version']}, pack {version}")
+    for said in [*closing.records(closings, book), *(f"ATTENTION: {d}" for d in closing.doubts(closings, book))]:
+        _say(f"  {said}")
+    if manifest["status"] == "closed":
+        return
     for step, changed in run.outdated(book, sources).items():
         _say(f"  {step:<18} {'stale: ' + ', '.join(changed) + ' changed' if changed else 'current'}")
     begun = run.staging(book).manifest().get("steps")
@@ -193,6 +242,8 @@ EXIT_CODES: dict[type[Exception], int] = {
     settings.SettingsError: 2,
     archive.ArchiveError: 2,
     run.CannotStart: 2,
+    closing.NotApproved: 2,
+    planbook.BookError: 2,
     run.CycleClosed: 3,
     run.WorkbookBusy: 4,
 }

@@ -71,10 +71,13 @@ def value_added(past_plans: pd.DataFrame, history: pd.DataFrame, products: pd.Da
 
     Compared at family, on the same cycles, months and families in every stream and the naive (the latest same
     month that the cycle knew); a stream that plans some regions only is compared with what came in those.
+    A stream with less than half the cycles of the longest one waits: matching it would leave too little to judge.
     Lag 0 is all lags; `value_added` positive = better than naive. Bias positive = over-forecast.
     Source: Gilliland (2010), forecast value added.
     """
     plans = past_plans[past_plans["measure"] == "demand"]
+    lived = plans.groupby("stream")["cycle"].nunique()
+    plans = plans[plans["stream"].isin(lived.index[2 * lived >= lived.max()])]
     family = plans["product"].map(products.set_index("product")["family"])
     plans = plans.assign(family=plans["family"].where(plans["family"] != ALL, family))
     key = ["cycle", "month", "family", "regions"]

@@ -5,8 +5,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from sop_lib import months
-from sop_lib.tables import ALL
+from sop_lib import approved, months
+from sop_lib.tables import ALL, empty
 
 __all__ = [
     "budget_by_month", "by_family", "earlier_plans", "financial_plan", "plan_view", "proposed", "sales_outlook",
@@ -15,7 +15,6 @@ __all__ = [
 
 KEY = ["month", "product", "region"]
 SAME = 1e-6  # a solver meets demand to about this part of it
-STREAMS = {"consensus": 0, "statistical": 1}
 
 
 def proposed(plan: pd.DataFrame, comparison: pd.DataFrame, scenario: str = "base") -> pd.DataFrame:
@@ -206,38 +205,35 @@ def with_own(
     inventory_plan: pd.DataFrame,
     comparison: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
-    """Return `past_plans` with the demand, and the proposed supply, stock and backlog, of an archived cycle of our own.
+    """Return `past_plans` with the demand, and the proposed supply, stock and backlog, of an own cycle as a draft.
 
-    A cycle that `past_plans` holds already stays as it is: the company's word on what was planned goes first.
+    A cycle whose plan `past_plans` holds already stays as it is: what was approved, or the company's word on it.
     Without `comparison` (that cycle's `scenario_comparison`) no strategy is known as proposed: demand alone is added.
     """
-    inventory_plan = inventory_plan[:0] if comparison is None else proposed(inventory_plan, comparison)
-    names = {"supply": "supply", "closing": "inventory", "backlog": "backlog"}
-    demand = (
-        demand_plan.groupby(["cycle", "month", "family"], as_index=False)["quantity"].sum().assign(measure="demand")
+    own = approved.own_plans(
+        demand_plan, inventory_plan, empty("scenario_comparison") if comparison is None else comparison
     )
-    stock = inventory_plan.rename(columns=names).melt(
-        ["cycle", "month", "family"], list(names.values()), var_name="measure", value_name="quantity"
-    )
-    own = [rows[~rows["cycle"].isin(past_plans["cycle"])] for rows in (demand, stock)]
-    own = [rows.assign(stream="consensus", product=ALL, region=ALL)[list(past_plans)] for rows in own]
-    parts = [rows for rows in (past_plans, *own) if len(rows)]
+    held = past_plans.loc[~approved.opinions(past_plans), "cycle"]
+    own = own[(own["stream"] == "consensus") & ~own["cycle"].isin(held)].assign(stream=approved.OWN_DRAFT)
+    parts = [rows for rows in (past_plans, own[list(past_plans)]) if len(rows)]
     return pd.concat(parts, ignore_index=True) if parts else past_plans
 
 
 def earlier_plans(past_plans: pd.DataFrame, products: pd.DataFrame) -> pd.DataFrame:
-    """Return the plans of earlier cycles per cycle, measure, month and family, in units.
+    """Return the plans of earlier cycles per cycle, measure, month and family, in units, and whether one is a draft.
 
     Demand is the consensus stream, the statistical one where a cycle has no consensus;
     other streams of demand are opinions, not plans, and so is all else they say.
     """
-    family = past_plans["product"].map(products.set_index("product")["family"])
-    plans = past_plans.assign(family=past_plans["family"].where(past_plans["family"] != ALL, family))
-    plans = plans.assign(rank=plans["stream"].map(STREAMS).astype("float64"))
-    opinions = plans.loc[plans["measure"].eq("demand") & plans["rank"].isna(), "stream"]
-    plans = plans[~plans["stream"].isin(opinions)].fillna({"rank": 2}).dropna(subset="family")
+    plans = past_plans[~approved.opinions(past_plans)]
+    family = plans["product"].map(products.set_index("product")["family"])
+    plans = plans.assign(family=plans["family"].where(plans["family"] != ALL, family)).dropna(subset="family")
+    plans = plans.assign(
+        rank=plans["stream"].map(approved.STREAMS).astype("float64").fillna(2),
+        draft=plans["stream"] == approved.OWN_DRAFT,
+    )
     best = plans.groupby(["cycle", "measure"])["rank"].transform("min")
-    key = ["cycle", "measure", "month", "family"]
+    key = ["cycle", "measure", "month", "family", "draft"]
     return plans[plans["rank"] == best].groupby(key, as_index=False)["quantity"].sum()
 
 
@@ -247,9 +243,11 @@ def plan_view(
     """Return measure, month, family and quantity as earlier cycles planned them.
 
     `approved`: each month as the cycle planned it for which it was `lag` months away (its own month is lag 1),
-    or, for months still further away, as the last cycle before this one did. `previous`: as that last cycle did.
+    or, for months still further away, as the last cycle before this one did; never a draft.
+    `previous`: as the last cycle did, draft or not.
     """
-    known = earlier[earlier["cycle"] < cycle]
+    hidden = earlier["draft"].astype(bool) & (view == "approved")
+    known = earlier[(earlier["cycle"] < cycle) & ~hidden]
     last = known["cycle"].max()
     wanted = pd.Series(last, index=known.index)
     if view == "approved":

@@ -11,7 +11,7 @@ import re
 import shutil
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,7 +20,9 @@ import nbformat
 from sop_lib import archive, page, steps
 from sop_lib.steps import STEPS
 
-__all__ = ["is_whole", "pack_folder", "pack_manifest", "publish", "recover", "text_hash", "write_text"]
+__all__ = [
+    "is_whole", "pack_folder", "pack_manifest", "pack_version", "publish", "recover", "text_hash", "write_text",
+]  # fmt: skip
 
 
 def text_hash(text: str) -> str:
@@ -44,21 +46,30 @@ def pack_manifest(book: archive.Cycle) -> dict:
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
+def pack_version(book: archive.Cycle) -> str:
+    """Return the name of the pack that shows the cycle as its manifest says it is."""
+    return f"v{book.manifest()['version']}-{archive.file_hash(book.folder / 'manifest.json')[:8]}"
+
+
 def is_whole(book: archive.Cycle) -> bool:
-    """Return whether every file of the published pack is there as it was written."""
-    files = pack_manifest(book).get("files", {})
-    there = {f: pack_folder(book) / f for f in files}
-    return bool(files) and all(p.exists() and archive.file_hash(p) == files[f] for f, p in there.items())
+    """Return whether every file of the published pack is there as it was written, of the tables as they are."""
+    pack = pack_manifest(book)
+    there = {name: pack_folder(book) / name for name in pack.get("files", {})}
+    intact = all(path.exists() and archive.file_hash(path) == pack["files"][name] for name, path in there.items())
+    return bool(there) and intact and (book.folder / "manifest.json").exists() and pack["version"] == pack_version(book)
 
 
-def publish(book: archive.Cycle, staged: archive.Cycle, executed: Path, clock: dict) -> str:
+def publish(
+    book: archive.Cycle, staged: archive.Cycle, executed: Path, clock: dict,
+    sign: Callable[[], object] = lambda: None,
+) -> str:  # fmt: skip
     """Put the staged tables and then the pack made of the executed notebooks in their places; return the version.
 
-    Of earlier versions the last one stays, for readers who have it open. `clock` goes to `run.json`, in no hash.
+    Of earlier versions the last one stays, for readers who have it open, and those that were closed.
+    `clock` goes to `run.json`, in no hash. `sign` is called when all is ready; if it fails, all is as it was.
     """
-    manifest = staged.manifest()
-    text = (staged.folder / "manifest.json").read_text(encoding="utf-8")
-    version, reports, old = f"v{manifest['version']}-{text_hash(text)[:8]}", pack_folder(book), pack_manifest(book)
+    manifest, version = staged.manifest(), pack_version(staged)
+    reports, old = pack_folder(book), pack_manifest(book)
     files = _files(book, executed, version)
     pack = {"cycle": book.name, "version": version, "status": manifest["status"], "plan_version": manifest["version"]}
     pack["files"] = {name: text_hash(text) for name, text in files.items()}
@@ -66,11 +77,14 @@ def publish(book: archive.Cycle, staged: archive.Cycle, executed: Path, clock: d
         write_text(reports / name, files[name])
     write_text(reports / version / "run.json", _json(clock))
     with _undisturbed():
+        sign()
         _swap(staged.folder, book.folder)
         write_text(reports / "manifest.json", _json(pack))
         write_text(reports / "index.html", files["index.html"])
+    closed = [archive.Cycle(book.settings, book.month, number) for number in archive.closed_versions(book)]
+    kept = {version, old.get("version"), *map(pack_version, closed)}
     for past in [p for p in reports.iterdir() if re.fullmatch(r"failed|v\d+-[0-9a-f]{8}", p.name)]:
-        if past.name not in (version, old.get("version")):
+        if past.name not in kept:
             shutil.rmtree(past, ignore_errors=True)
     return version
 

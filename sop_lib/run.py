@@ -29,7 +29,7 @@ from sop_lib.steps import STEPS
 
 __all__ = [
     "CannotStart", "CycleClosed", "Published", "WorkbookBusy",
-    "environment", "outdated", "run_cycle", "staging", "versions",
+    "clock", "environment", "executed", "held", "outdated", "run_cycle", "run_staged", "stage", "staging", "versions",
 ]  # fmt: skip
 
 
@@ -72,22 +72,24 @@ def run_cycle(
     say, folder = console or Console(quiet=True), notebooks or steps.notebooks_folder()
     given = inputs.read_inputs(settings, cycle)
     book = archive.open_cycle(settings, given.cycle)
-    with _held(settings):
+    with held(settings):
         recover(book.folder)
         if book.manifest()["status"] == "closed":
-            raise CycleClosed(f"{book.name} is closed: it is the approved plan of record")
+            raise CycleClosed(
+                f"{book.name} is closed: it is the approved plan of record; sop reopen --reason makes its next version"
+            )
         if not (force or first) and not any(outdated(book, given.sources, folder).values()):
             version = pack_manifest(book)["version"]
             return Published(book.name, pack_folder(book) / "index.html", version, {}, reused=True)
-        began, seconds, warned, staged = datetime.now(UTC), {}, {}, _stage(book, first)
+        began, seconds, warned, staged = datetime.now(UTC), {}, {}, stage(book, first)
         for step in STEPS[STEPS.index(first) if first else 0 :]:
-            seconds[step], warned[step] = _run_staged(book, staged, step, folder, say)
-        version = publish.publish(book, staged, _executed(staged), _clock(began, seconds, warned))
+            seconds[step], warned[step] = run_staged(book, staged, step, folder, say)
+        version = publish.publish(book, staged, executed(staged), clock(began, seconds, warned))
         shutil.rmtree(staged.settings.plans_folder, ignore_errors=True)
         return Published(book.name, pack_folder(book) / "index.html", version, seconds)
 
 
-def _run_staged(book: archive.Cycle, staged: archive.Cycle, step: str, folder: Path, say: Console):
+def run_staged(book: archive.Cycle, staged: archive.Cycle, step: str, folder: Path, say: Console):
     """Run one step on the staged cycle, record what it wrote and from what; return its seconds and warnings."""
     began, before, source = time.monotonic(), staged.manifest()["tables"], _made_from(staged, folder / f"{step}.ipynb")
     say.print(f"{step:<18} started")
@@ -97,7 +99,7 @@ def _run_staged(book: archive.Cycle, staged: archive.Cycle, step: str, folder: P
             lambda begun, cells: status.update(f"{step}  cell {begun} of {cells}"),
         )  # fmt: skip
     warned = steps.warnings_of(done)
-    write_text(_executed(staged) / f"{step}.ipynb", nbformat.writes(done))
+    write_text(executed(staged) / f"{step}.ipynb", nbformat.writes(done))
     manifest = staged.manifest()
     written = sorted(name for name, entry in manifest["tables"].items() if before.get(name) != entry)
     manifest["steps"][step] = {"tables": written, "made_from": source}
@@ -121,7 +123,7 @@ def environment(settings: Settings) -> dict[str, str]:
 
 
 @contextmanager
-def _held(settings: Settings) -> Iterator[None]:
+def held(settings: Settings) -> Iterator[None]:
     """Hold the folders that a run writes; the operating system frees them when the run dies."""
     with ExitStack() as locks:
         for folder in sorted({settings.plans_folder, settings.reports_folder}):
@@ -135,7 +137,8 @@ def _held(settings: Settings) -> Iterator[None]:
         yield
 
 
-def _executed(staged: archive.Cycle) -> Path:
+def executed(staged: archive.Cycle) -> Path:
+    """Return where the executed notebooks of a staged cycle lie."""
     return staged.settings.plans_folder / "executed"
 
 
@@ -145,8 +148,8 @@ def staging(book: archive.Cycle) -> archive.Cycle:
     return archive.Cycle(book.settings.model_copy(update={"plans_folder": place}), book.month)
 
 
-def _stage(book: archive.Cycle, first: str) -> archive.Cycle:
-    """Return the cycle in a copy of the archive that knows the earlier cycles and the steps before `first`."""
+def stage(book: archive.Cycle, first: str) -> archive.Cycle:
+    """Return the cycle in a copy of the archive that knows earlier cycles, closed versions and steps before `first`."""
     staged = staging(book)
     if not first:
         shutil.rmtree(staged.settings.plans_folder, ignore_errors=True)
@@ -156,6 +159,8 @@ def _stage(book: archive.Cycle, first: str) -> archive.Cycle:
     if first:
         _take_up(book, staged, first)
     else:
+        for version in archive.closed_versions(book):
+            _link(book.folder / f"v{version}", staged.folder / f"v{version}")
         staged.write_manifest(book.manifest() | {"tables": {}, "sources": {}, "steps": {}})
     return staged
 
@@ -166,17 +171,18 @@ def _take_up(book: archive.Cycle, staged: archive.Cycle, first: str) -> None:
         _link(book.folder, staged.folder)
         shown = pack_folder(book) / pack_manifest(book).get("version", "none")
         if shown.exists():
-            _link(shown, _executed(staged))
+            _link(shown, executed(staged))
     before, manifest = STEPS[: STEPS.index(first)], staged.manifest()
     done = {s: entry for s, entry in manifest.get("steps", {}).items() if s in before}
-    lacking = [s for s in before if s not in done or not (_executed(staged) / f"{s}.ipynb").exists()]
+    lacking = [s for s in before if s not in done or not (executed(staged) / f"{s}.ipynb").exists()]
     if lacking:
         raise CannotStart(f"{first} cannot start: {lacking[0]} has not run for {book.name}; give --from {lacking[0]}")
     kept = {t for entry in done.values() for t in entry["tables"]}
     for name in set(manifest["tables"]) - kept:
         (staged.folder / f"{name}.parquet").unlink(missing_ok=True)
     tables = {name: entry for name, entry in manifest["tables"].items() if name in kept}
-    staged.write_manifest(manifest | {"tables": tables, "steps": done})
+    stands = {name: book.manifest()[name] for name in ("status", "version")}
+    staged.write_manifest(manifest | {"tables": tables, "steps": done} | stands)
 
 
 def _link(source: Path, target: Path) -> None:
@@ -245,7 +251,7 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {n: importlib.metadata.version(n) for n in names}
 
 
-def _clock(began: datetime, seconds: dict[str, float], warned: dict[str, list[str]]) -> dict:
+def clock(began: datetime, seconds: dict[str, float], warned: dict[str, list[str]]) -> dict:
     """Return what differs from run to run: when, how long, on what, and what the notebooks warned of."""
     times = {"began": f"{began:%Y-%m-%dT%H:%M:%SZ}", "ended": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"}
     return times | {"seconds": seconds, "warnings": warned, "platform": platform.platform(), "versions": versions()}

@@ -60,8 +60,9 @@ def listed(names: list[str]) -> str:
 
 
 def status(plan: Plan) -> str:
-    """Return the plan's version and status in words."""
-    return f"plan version {plan.manifest['version']}, {plan.manifest['status']}"
+    """Return the plan's version and status in words: a closed plan is the approved one."""
+    words = {"closed": "approved"}.get(plan.manifest["status"], plan.manifest["status"])
+    return f"plan version {plan.manifest['version']}, {words}"
 
 
 # The whole company

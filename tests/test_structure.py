@@ -24,10 +24,11 @@ NOTEBOOKS = sorted((REPO / "notebooks").glob("0*.ipynb"))
 
 # A module imports only from those before it.
 NAMES = """
-months tables settings archive overrides planbook sources mapping checks inputs history breaks findings events hierarchy
-accuracy forecast backtest ranges review launches demand inventory mix supply_model rough_cut supply_problem
-supply_tables supply supply_review causes finance gap scenarios year_call scorecard display charts supply_charts page
-briefing gap_review story family_page pack export widgets verify steps publish run adopt cli
+months tables settings archive overrides planbook sources mapping checks inputs approved history breaks findings
+events hierarchy accuracy forecast backtest ranges review launches demand inventory mix supply_model rough_cut
+supply_problem supply_tables supply supply_review causes finance gap scenarios year_call scorecard display charts
+supply_charts page briefing gap_review story family_page pack export widgets verify steps publish run closing adopt
+cli
 """
 ORDER = NAMES.split()
 PURE = ORDER[ORDER.index("history") : ORDER.index("charts")]

@@ -14,7 +14,7 @@ YEAR = months.fiscal_year_months(2026)
 NO_STOCK = table("budget").rename(columns={"revenue": "value", "region": "basis"})[
     ["month", "family", "quantity", "value", "basis"]
 ]
-PLANS = table("past_plans")[["cycle", "measure", "month", "family", "quantity"]]
+PLANS = table("past_plans")[["cycle", "measure", "month", "family", "quantity"]].assign(draft=False)
 
 
 def outlook(
@@ -102,7 +102,7 @@ def test_previous_is_actual_before_the_last_cycle_and_its_plan_after():
     plan = pd.DataFrame({"month": months.month_range(months.month("2026-10"), 3)}).merge(
         pd.DataFrame({"family": ["A", "B"]}), how="cross"
     )
-    plans = plan.assign(cycle=months.month("2026-10"), measure="demand", quantity=20.0)
+    plans = plan.assign(cycle=months.month("2026-10"), measure="demand", draft=False, quantity=20.0)
     options = {"horizon": HORIZON, "start": 1, "lag": 2, "currency": "EUR", "units": {}}
     found = year_call.year_call(outlook(), NO_STOCK, budget(), outcomes(1.0), plans, **options).set_index(
         ["fiscal_year", "line", "family"]
@@ -147,7 +147,7 @@ def test_product_mix_is_no_price():
 
 def test_bridge_from_the_last_call():
     plan = pd.DataFrame({"month": months.month_range(months.month("2026-10"), 3), "family": "A"})
-    plans = plan.assign(cycle=months.month("2026-10"), measure="demand", quantity=12.0)
+    plans = plan.assign(cycle=months.month("2026-10"), measure="demand", draft=False, quantity=12.0)
     sold = outlook(families=("A",)).assign(demand=11.0)
     found = year_call.previous_bridges(sold, plans, horizon=HORIZON, start=1, currency="EUR")
     steps = found[found["family"] == "ALL"].set_index("step")["value"]
