@@ -96,9 +96,7 @@ def reopen(folder: Folder, cycle: Closing, by: By, reason: Why, plans: Plans = "
         company = _settings(folder, "", plans, reports)
         signed = {"author": _name(by), "at": pd.Timestamp.now("UTC"), "reason": reason}
         done = closing.reopen_cycle(company, _cycle(cycle), _plan_book(company), **signed)
-        _say(
-            f"Reopened {done.cycle}: version {done.version + 1} is a draft; sop run changes it."
-        )
+        _say(f"Reopened {done.cycle}: version {done.version + 1} is a draft; sop run changes it.")
         _say(f"Version {done.version} stays in {_near(done.frozen)} and is the plan of record until then.")
 
 
