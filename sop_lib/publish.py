@@ -48,7 +48,7 @@ def pack_manifest(book: archive.Cycle) -> dict:
 
 def pack_version(book: archive.Cycle) -> str:
     """Return the name of the pack that shows the cycle as its manifest says it is."""
-    return f"v{book.manifest()['version']}-{archive.file_hash(book.folder / 'manifest.json')[:8]}"
+    return f"v{book.version or book.manifest()['version']}-{archive.file_hash(book.folder / 'manifest.json')[:8]}"
 
 
 def is_whole(book: archive.Cycle) -> bool:
