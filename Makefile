@@ -21,7 +21,7 @@ lint: .venv/test
 	$(BIN)/mypy
 
 bench: .venv/run-time
-	@$(BIN)/python benchmarks/pipeline.py $(COMPANY)
+	@$(BIN)/python -m benchmarks.pipeline $(COMPANY)
 
 docs: .venv/run-time
 	$(BIN)/python -c "from sop_lib import tables; print(tables.dictionary(), end='')" > docs/tables.md
