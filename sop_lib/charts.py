@@ -31,6 +31,7 @@ __all__ = [
     "lag_lines",
     "month_ticks",
     "outlook",
+    "planner_view",
     "resource_bars",
     "risk_grid",
     "scaled",
@@ -133,6 +134,31 @@ def outlook(months: pd.DataFrame, cycle: pd.Timestamp, unit: str) -> Figure:
         ax.plot(months.month, months[name], color=colour, linestyle=line, linewidth=1.8)
         if len(known) and name != "actual":
             labels.append((float(known[name].iloc[-1]), name, colour))
+    ax.margins(x=0.01)
+    ax.set_ylim(bottom=0)
+    closed_line(ax, cycle)
+    scaled(ax, f"{unit} a month")
+    end_labels(ax, labels)
+    month_ticks(ax, pd.DatetimeIndex(months.month))
+    return figure
+
+
+def planner_view(months: pd.DataFrame, cycle: pd.Timestamp, unit: str) -> Figure:
+    """Return actual demand, the plan, the forecast with its ranges, and the previous and approved plan by month."""
+    figure, ax = canvas(8.4, 3.3)
+    for low, high, strength in (("p025", "p975", 0.1), ("p10", "p90", 0.18)):
+        ax.fill_between(months.month, months[low], months[high], color=PLAN, alpha=strength, linewidth=0)
+    labels = []
+    for name, text, colour, line in (
+        ("actual", "", INK, "-"),
+        ("mean", "forecast", MUTED, "--"),
+        ("previous", "previous", BUDGET, ":"),
+        ("approved", "approved", OK, "-."),
+        ("plan", "plan", PLAN, "-"),
+    ):
+        known = months.dropna(subset=[name])
+        ax.plot(known.month, known[name], color=colour, linestyle=line, linewidth=2.2 if name == "plan" else 1.4)
+        labels += [(float(known[name].iloc[-1]), text, colour)] if len(known) and text else []
     ax.margins(x=0.01)
     ax.set_ylim(bottom=0)
     closed_line(ax, cycle)

@@ -1,9 +1,6 @@
 """The `sop` command. Exit codes: 0 done, 1 a step failed, 2 bad input or settings, 3 cycle closed, 4 workbook busy."""
 
-import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sop_lib import archive, closing, inputs, months, planbook, publish, run, settings, steps
+from sop_lib import lab as jupyter
 from sop_lib.settings import Settings
 
 __all__ = ["EXIT_CODES", "app"]
@@ -118,17 +116,9 @@ def status(folder: Folder, inputs_folder: Inputs = "", plans: Plans = "", report
 
 @app.command()
 def lab(folder: Folder, inputs_folder: Inputs = "", plans: Plans = "", reports: Reports = "") -> None:
-    """Open JupyterLab on the notebooks, for this company, reachable from this machine only."""
+    """Open JupyterLab on the planner's workbench of this company, reachable from this machine only."""
     with _exit_codes():
-        company = _settings(folder, inputs_folder, plans, reports)
-        command = [
-            sys.executable,
-            "-m",
-            "jupyterlab",
-            "--ip=127.0.0.1",
-            f"--ServerApp.root_dir={steps.notebooks_folder()}",
-        ]
-        raise typer.Exit(subprocess.call(command, env=os.environ | run.environment(company)))
+        raise typer.Exit(jupyter.serve(_settings(folder, inputs_folder, plans, reports), _say))
 
 
 def _settings(folder: Path, inputs_folder: str, plans: str, reports: str) -> Settings:

@@ -199,7 +199,7 @@ def with_overrides(
     plan: pd.DataFrame, overrides: pd.DataFrame, cycle: pd.Timestamp, products: pd.DataFrame
 ) -> pd.DataFrame:
     """Return the demand plan with its overrides applied afresh: earlier steps with `item` ALL, and one per override."""
-    before = plan[plan["step"] != "override"].assign(item=tables.ALL)
+    before = plan[plan["step"] != "override"].drop(columns="cycle", errors="ignore").assign(item=tables.ALL)
     rows = apply_overrides(before, overrides, cycle, products)
     return pd.concat([before, rows[list(before)]], ignore_index=True) if len(rows) else before
 
@@ -213,15 +213,16 @@ def listed(overrides: pd.DataFrame, plan: pd.DataFrame, cycle: pd.Timestamp) -> 
     added = plan[plan["step"] == "override"].groupby("item")["quantity"].sum()
     nothing = (rows["left_out"] == "") & ~rows["id"].isin(added.index)
     rows.loc[nothing, "left_out"] = "the plan has no such product, family, region or month"
-    rows["what"] = [" · ".join(dict.fromkeys(_words(one))) for one in rows.itertuples(index=False)]
-    spans = zip(rows["from_month"], rows["to_month"], strict=True)
-    rows["months"] = [f"{a:%b %y}" if a == b else f"{a:%b %y} to {b:%b %y}" for a, b in spans]
-    rows["change"] = [CHANGES[kind].format(value) for kind, value in zip(rows["kind"], rows["value"], strict=True)]
+    words = [_words(one) for one in rows.itertuples(index=False)]
+    rows[["what", "months", "change"]] = pd.DataFrame(words, columns=["what", "months", "change"], dtype="object")
     rows["added"] = rows["id"].map(added)
     names = ["what", "months", "kind", "change", "added", "author", "reason", "cycle", "expires", "left_out", "id"]
     return rows[names]
 
 
-def _words(one) -> list[str]:
+def _words(one) -> tuple[str, str, str]:
     what = one.product if one.product != tables.ALL else one.family
-    return ["all families" if what == tables.ALL else what, "all regions" if one.region == tables.ALL else one.region]
+    where = "all regions" if one.region == tables.ALL else one.region
+    first, last = (f"{month:%b %y}" for month in (one.from_month, one.to_month))
+    span = first if first == last else f"{first} to {last}"
+    return f"{'all families' if what == tables.ALL else what} · {where}", span, CHANGES[one.kind].format(one.value)

@@ -101,7 +101,8 @@ def test_no_overrides_leave_the_plan_as_it_is():
 def test_overrides_are_applied_afresh_to_a_plan_that_has_them_already():
     kept = book({"family": "Alpha", "value": 200})
     once = overrides.with_overrides(plan(), kept, CYCLE, PRODUCTS)
-    pd.testing.assert_frame_equal(overrides.with_overrides(once, kept, CYCLE, PRODUCTS), once)
+    archived = once.assign(cycle=CYCLE)
+    pd.testing.assert_frame_equal(overrides.with_overrides(archived, kept, CYCLE, PRODUCTS), once)
 
 
 @pytest.mark.parametrize(

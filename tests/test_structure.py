@@ -20,15 +20,15 @@ from sop_lib import cli, forecast, scorecard, settings, steps, tables
 
 REPO = Path(__file__).parent.parent
 README = (REPO / "README.md").read_text(encoding="utf-8")
-NOTEBOOKS = sorted((REPO / "notebooks").glob("0*.ipynb"))
+NOTEBOOKS = sorted((REPO / "notebooks").glob("*.ipynb"))
 
 # A module imports only from those before it.
 NAMES = """
 months tables settings archive overrides planbook sources mapping checks inputs approved history breaks findings
 events hierarchy accuracy forecast backtest ranges review launches demand inventory mix supply_model rough_cut
 supply_problem supply_tables supply supply_review causes finance gap scenarios year_call scorecard display charts
-supply_charts page briefing gap_review story family_page pack export widgets verify steps publish run closing adopt
-cli
+supply_charts page briefing gap_review story family_page pack export workbench widgets verify steps publish run closing
+lab adopt cli
 """
 ORDER = NAMES.split()
 PURE = ORDER[ORDER.index("history") : ORDER.index("charts")]
@@ -92,7 +92,7 @@ def lines(cell: nbformat.NotebookNode) -> int:
 
 
 def test_there_is_a_notebook_for_each_step():
-    assert [path.stem for path in NOTEBOOKS] == list(steps.STEPS)
+    assert [path.stem for path in NOTEBOOKS] == [*steps.STEPS, "planner_workbench"]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)

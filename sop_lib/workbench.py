@@ -1,0 +1,238 @@
+"""What the planner's workbench shows of a cycle, and what the planner's numbers become: overrides, checked."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from IPython.display import HTML
+
+from sop_lib import approved, archive, charts, finance, forecast, launches, months, overrides, page, review
+from sop_lib.settings import Planning
+from sop_lib.tables import ALL, MEMBERS, as_kind
+
+__all__ = ["Chosen", "Desk", "choices", "edits", "months_of", "numbers", "pasted", "problems", "read", "scores_of",
+           "standing_of", "view"]  # fmt: skip
+
+GRID = 12  # months that can be changed at once
+SCORES = ["wape", "bias", "mase"]
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What the planner looks at; ALL in a member is the sum over all of it."""
+
+    family: str = ALL
+    product: str = ALL
+    region: str = ALL
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What the workbench reads of one cycle; `tables` by name, `open` when the cycle may still be changed."""
+
+    name: str
+    month: pd.Timestamp
+    horizon: pd.DatetimeIndex
+    open: bool
+    planning: Planning
+    tables: dict[str, pd.DataFrame]
+
+    @property
+    def grid(self) -> pd.DatetimeIndex:
+        """The months that the grid shows."""
+        return self.horizon[:GRID]
+
+
+def read(book: archive.Cycle) -> Desk:
+    """Return what the workbench shows of a cycle that notebook 02 has written."""
+    names = ("products", "families", "history", "forecast", "accuracy", "demand_plan")
+    found = {name: book.read(name) for name in names}
+    found["sold"] = launches.chained(found["history"], found["products"], book.month)
+    last = [archive.previous_table(book, name) for name in approved.PLANS]
+    found["past_plans"] = finance.with_own(book.read("past_plans"), *last)
+    closed = archive.approved_table(book, "demand_plan").assign(stream="consensus")
+    draft = last[0][~last[0]["cycle"].isin(closed["cycle"])].assign(stream=approved.OWN_DRAFT)
+    own = pd.concat([part for part in (closed, draft) if len(part)] or [closed], ignore_index=True)
+    found["own_plans"] = own.assign(measure="demand")[list(found["past_plans"])]
+    state = book.manifest()["status"] != "closed"
+    return Desk(book.name, book.month, book.horizon, state, book.settings.planning, found)
+
+
+def choices(desk: Desk, family: str = ALL) -> tuple[list[str], list[str], list[str]]:
+    """Return the families, the products of a family and the regions to choose from; ALL where a sum has one unit."""
+    plan = desk.tables["demand_plan"]
+    families, regions = sorted(plan["family"].unique()), sorted(set(plan["region"]) - {ALL})
+    known = part(plan, Chosen(family))["product"].unique()
+    whole = [ALL] if review.common_unit(desk.tables["families"]) else []
+    return [*whole, *families], [ALL, *sorted(known)], [ALL, *regions]
+
+
+def part(df: pd.DataFrame, chosen: Chosen) -> pd.DataFrame:
+    """Return the rows that belong to what is chosen: a sum's parts."""
+    for column in MEMBERS:
+        member = getattr(chosen, column)
+        df = df if member == ALL else df[df[column] == member]
+    return df
+
+
+def _series(df: pd.DataFrame, chosen: Chosen) -> pd.DataFrame:
+    """Return the rows of the one series that is exactly what is chosen; none where no level keeps it."""
+    pooled = (df["series"] == ALL) & (df["level"] != "total")
+    rows = df[~pooled]
+    for column in MEMBERS:
+        rows = rows[rows[column] == getattr(chosen, column)]
+    return rows[rows["level"] == rows["level"].iloc[0]] if len(rows) else rows
+
+
+def unit(desk: Desk, chosen: Chosen) -> str:
+    """Return the unit of what is chosen."""
+    families = desk.tables["families"]
+    return review.common_unit(families if chosen.family == ALL else families[families["family"] == chosen.family])
+
+
+# What is shown
+
+
+def months_of(desk: Desk, plan: pd.DataFrame, chosen: Chosen) -> pd.DataFrame:
+    """Return per month actual demand, plan, forecast with its range, and the previous and approved plan, in units."""
+    past = part(desk.tables["sold"], chosen).groupby("month")["cleansed"].sum().rename("actual")
+    ahead = part(plan, chosen).groupby("month")["quantity"].sum().rename("plan")
+    ranges = _series(desk.tables["forecast"], chosen).set_index("month")[["mean", "p025", "p10", "p90", "p975"]]
+    earlier = [_earlier(desk, chosen, view) for view in ("previous", "approved")]
+    out = pd.concat([past, ahead, ranges, *earlier], axis=1).sort_index().rename_axis("month").reset_index()
+    out["last_year"] = out["actual"].shift(12)
+    return out[(out["month"] >= desk.month - pd.DateOffset(months=36)) & (out["month"] <= desk.horizon[-1])]
+
+
+def _earlier(desk: Desk, chosen: Chosen, view) -> pd.Series:
+    """Return what earlier cycles planned of it per month; of a product only where they named it."""
+    past, own = desk.tables["past_plans"], desk.tables["own_plans"]
+    if chosen.product != ALL:
+        past = past[(past["product"] == chosen.product) & ~past["cycle"].isin(own["cycle"])]
+        past = pd.concat([rows for rows in (past, own[own["product"] == chosen.product]) if len(rows)] or [past])
+    past = past if chosen.region == ALL else past[past["region"] == chosen.region]
+    known = finance.earlier_plans(past[past["measure"] == "demand"], desk.tables["products"])
+    rows = finance.plan_view(known, desk.month, desk.planning.decision_lag, view)
+    rows = rows if chosen.family == ALL else rows[rows["family"] == chosen.family]
+    return rows.groupby("month")["quantity"].sum().rename(view)
+
+
+def scores_of(desk: Desk, chosen: Chosen) -> pd.DataFrame:
+    """Return the models of what is chosen: weight in the mean, and its backtest over all lags beside the naive's."""
+    rows = _series(desk.tables["accuracy"], chosen)
+    rows = rows[(rows["lag"] == 0) & rows["metric"].isin(SCORES)]
+    method = _series(desk.tables["forecast"], chosen)["method"]
+    rule = next((r for r in forecast.RULES.values() if len(method) and r.reason == method.iloc[0]), None)
+    weight = {name: 1 / len(rule.models) for name in rule.models} if rule else {}
+    wide = rows.pivot(index="model", columns="metric", values="value").reindex(columns=SCORES)
+    out = wide.assign(n=rows.groupby("model")["n"].max()).reset_index().rename_axis(columns=None)
+    out = pd.concat([out, pd.DataFrame({"model": [m for m in weight if m not in set(out["model"])]})])
+    out.insert(1, "weight", out["model"].map(weight).astype("float64"))
+    return out.sort_values(["weight", "model"], kind="stable", ignore_index=True)
+
+
+def standing_of(listed: pd.DataFrame, standing: pd.DataFrame, chosen: Chosen) -> pd.DataFrame:
+    """Return of the overrides, as `overrides.listed` tells them, those that touch what is chosen."""
+    touches = pd.Series(True, index=standing.index)
+    for column in MEMBERS:
+        member = getattr(chosen, column)
+        touches &= (member == ALL) | standing[column].isin([member, ALL])
+    return listed[listed["id"].isin(standing.loc[touches, "id"])].reset_index(drop=True)
+
+
+def view(desk: Desk, plan: pd.DataFrame, told: pd.DataFrame, chosen: Chosen) -> HTML:
+    """Return the chart of what is chosen, its next months, its models and its overrides (`told`)."""
+    rows, models, name = months_of(desk, plan, chosen), scores_of(desk, chosen), words(chosen)
+    ahead = rows[rows["month"].isin(desk.grid)].rename(columns={"mean": "forecast", "p10": "low", "p90": "high"})
+    columns = ["month", "last_year", "forecast", "low", "high", "previous", "approved", "plan"]
+    ahead = ahead[columns].dropna(axis="columns", how="all")
+    forms: dict = {"weight": "{:.0%}", "wape": "{:.1%}", "bias": "{:+.1%}", "mase": "{:.2f}", "n": "{:,.0f}"}
+    counts: dict = dict.fromkeys(columns[1:], "{:,.0f}")
+    return page.together(
+        page.figure(
+            charts.planner_view(rows, desk.month, unit(desk, chosen) or "units"), source="demand_plan", title=name,
+            alt=f"Demand of three years, plan, forecast with its range and earlier plans of {name}, by month.",
+        ),
+        page.pair(
+            page.table(ahead, source="demand_plan", caption=f"Next {len(desk.grid)} months, {unit(desk, chosen)}",
+                       formats=counts),
+            page.table(models, source="accuracy", caption="Models: weight in the mean, and backtest over all lags",
+                       formats=forms, empty="Too little history for a backtest."),
+        ),
+        page.table(told, source="overrides", hidden=("id",), formats={"added": "{:+,.0f}"}, caption="Overrides",
+                   empty="None touches this."),
+    )  # fmt: skip
+
+
+def words(chosen: Chosen) -> str:
+    """Return what is chosen in words.
+
+    >>> words(Chosen("Heaters", region="North"))
+    'Heaters · all products · North'
+    """
+    named = {"all families": chosen.family, "all products": chosen.product, "all regions": chosen.region}
+    return " · ".join(text if member == ALL else member for text, member in named.items())
+
+
+# What the planner's numbers become
+
+
+def numbers(desk: Desk, plan: pd.DataFrame, chosen: Chosen) -> dict[pd.Timestamp, str]:
+    """Return the plan of each month of the grid as text to be edited: whole units from 100 on, else two decimals."""
+    cells = part(plan, chosen).groupby("month")["quantity"].sum().reindex(desk.grid, fill_value=0.0)
+    digits = np.where(cells.abs() >= 100, 0, 2)
+    return {m: f"{round(v, d):.10g}" for (m, v), d in zip(cells.items(), digits.tolist(), strict=True)}
+
+
+def pasted(text: str, size: int) -> tuple[list[str], str]:
+    r"""Return the cells of a row or column copied from a spreadsheet, and what is wrong with it, blank when nothing is.
+
+    >>> pasted("1\t2\t3", 3)
+    (['1', '2', '3'], '')
+    >>> pasted("1\n2\n", 3)[1]
+    'pasted 2 numbers, the grid has 3 months: copy one row or column of 3 cells'
+    """
+    lines = [line.split("\t") for line in text.strip("\r\n").splitlines()]
+    cells = [cell.strip() for line in lines for cell in line]
+    if len(lines) > 1 and max(map(len, lines)) > 1:
+        return [], f"pasted {len(lines)} rows of several cells: copy one row or column of {size} cells"
+    if len(cells) != size:
+        return [], f"pasted {len(cells)} numbers, the grid has {size} months: copy one row or column of {size} cells"
+    wrong = [cell for cell in cells if pd.isna(_number(cell))]
+    return ([], f"pasted '{wrong[0]}' is not a number: write it in digits, such as 1250.5") if wrong else (cells, "")
+
+
+def _number(text: str) -> float:
+    return as_kind(pd.Series([text], dtype="object"), "number").iloc[0]
+
+
+def edits(
+    desk: Desk, chosen: Chosen, typed: dict[pd.Timestamp, str], standing: pd.DataFrame, *, reason: str, expires: str
+) -> list[dict]:
+    """Return one absolute override for each month that was typed; it stands for an older one of the very same cells."""
+    family = desk.tables["products"].set_index("product")["family"].get(chosen.product, chosen.family)
+    given = {"cycle": desk.name, "family": family, "product": chosen.product, "region": chosen.region}
+    given |= {"kind": "absolute", "reason": reason.strip(), "expires": expires.strip() or None}
+    out = []
+    for month, text in typed.items():
+        name, value = months.month_name(month), _number(text.strip())
+        one = given | {"from_month": name, "to_month": name, "value": text.strip() if pd.isna(value) else float(value)}
+        older = overrides.same_cells(standing, one)
+        older = older[(older["from_month"] == month) & (older["to_month"] == month)]
+        out.append(one | {"replaces": older["id"].iloc[-1] if len(older) else None})
+    return out
+
+
+def problems(desk: Desk, values: list[dict], author: str) -> list[str]:
+    """Return all that keeps the overrides from being saved, a sentence each, with the month where it is one month's."""
+    plan = desk.tables["demand_plan"]
+    family = desk.tables["products"].set_index("product")["family"].to_dict()
+    known = family, set(plan["family"]), set(plan["region"]), desk.month, desk.horizon
+    found = {v["from_month"]: overrides.check_override(v, *known) for v in values}
+    told_once = dict.fromkeys(s for said in found.values() for s in said)
+    every = [s for s in told_once if all(s in said for said in found.values())]
+    one = [f"{month}: {s}" for month, said in found.items() for s in said if s not in every]
+    author_missing = [] if author.strip() else ["no author: write your role"]
+    closed = [] if desk.open else [f"{desk.name} is closed: sop reopen makes its next version"]
+    nothing = [] if values else ["nothing was changed: type a number over the plan of a month"]
+    return [*closed, *nothing, *author_missing, *every, *one]
