@@ -20,7 +20,9 @@ def sop(monkeypatch, tmp_path, tiny_notebooks):
     """Return what runs `sop` with the tiny notebooks from a folder elsewhere."""
     monkeypatch.setattr(steps, "notebooks_folder", lambda: tiny_notebooks)
     monkeypatch.chdir(tmp_path)
-    return lambda *words: CliRunner().invoke(cli.app, [str(w) for w in words])
+    before = signal.getsignal(signal.SIGTERM)
+    yield lambda *words: CliRunner().invoke(cli.app, [str(w) for w in words])
+    signal.signal(signal.SIGTERM, before)
 
 
 def test_run_says_each_step_and_ends_with_the_place_of_the_pack(sop, small_workbook):
