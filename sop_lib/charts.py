@@ -336,7 +336,7 @@ def components(parts: pd.DataFrame, unit: str) -> Figure:
 
 
 def gap_panels(gaps: pd.DataFrame, units: dict[str, str]) -> Figure:
-    """Return demand, supply and budget per month, a panel per family in the table's order, twelve at most; short is red."""
+    """Return demand, supply and budget per month, a panel per family in their order, at most twelve; short is red."""
     families = list(gaps["family"].drop_duplicates())[:12]
     rows = -(-len(families) // 3)
     figure, axes = canvas(8.4, 1.9 * rows + 0.25, rows=rows, columns=3, squeeze=False)
@@ -362,7 +362,7 @@ def gap_panels(gaps: pd.DataFrame, units: dict[str, str]) -> Figure:
 
 
 def risk_grid(risk: pd.DataFrame) -> Figure:
-    """Return the chance of being short per family (rows, in the table's order) and month in percent; darker is likelier."""
+    """Return the chance of being short per family (rows) and month in percent; darker is likelier."""
     wide = risk.pivot(index="family", columns="month", values="p_short").reindex(risk["family"].drop_duplicates())
     figure, ax = canvas(8.4, 0.34 * len(wide) + 0.7)
     shades = LinearSegmentedColormap.from_list("short", ["#ffffff", "#f2c9c5", SHORT])
