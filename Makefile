@@ -10,7 +10,7 @@ run: .venv/run-time
 	@$(BIN)/sop run $(COMPANY)
 
 test: .venv/test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lab: .venv/run-time
 	@$(BIN)/sop lab $(COMPANY)
