@@ -1,5 +1,6 @@
-"""JupyterLab on a company's workbench: on this machine only, behind a token, on copies of the notebooks."""
+"""JupyterLab on a company's workbench: on this machine only, behind a token, on copies of notebooks and plans."""
 
+import itertools
 import os
 import secrets
 import shutil
@@ -9,10 +10,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from sop_lib import run, steps
+import nbformat
+
+from sop_lib import archive, months, run, steps
 from sop_lib.settings import Settings
 
-__all__ = ["WORKBENCH", "notebook_copies", "serve"]
+__all__ = ["WORKBENCH", "notebook_copies", "plans_copy", "serve"]
 
 WORKBENCH = "planner_workbench.ipynb"
 SERVER = {
@@ -25,31 +28,61 @@ SERVER = {
 }
 
 
-def notebook_copies(company: Settings) -> Path:
-    """Return the company's folder `lab` with a fresh copy of every notebook; others in it stay.
+def notebook_copies(company: Settings) -> list[Path]:
+    """Put a copy of every notebook into the company's folder `lab` and return what was kept of the planner's own.
 
-    The notebooks of the package are never opened themselves: what a planner tries out in a copy changes no run.
+    A copy whose cells the planner changed is kept beside the new one, as `02_forecast.yours-1.ipynb`.
     Raises CannotStart when the folder cannot be written.
     """
     folder = company.folder / "lab"
+    kept: list[Path] = []
     try:
         folder.mkdir(exist_ok=True)
         for notebook in sorted(steps.notebooks_folder().glob("*.ipynb")):
-            shutil.copyfile(notebook, folder / notebook.name)
+            copy = folder / notebook.name
+            if copy.exists() and _cells(copy) != _cells(notebook):
+                kept.append(copy.rename(_free_name(copy)))
+            shutil.copyfile(notebook, copy)
     except OSError as error:
         raise run.CannotStart(f"{folder} cannot be written ({error.strerror}); mend its permissions") from None
-    return folder
+    return kept
+
+
+def _cells(path: Path) -> list[str]:
+    try:
+        return [cell.source for cell in nbformat.read(path, as_version=4).cells]
+    except (nbformat.reader.NotJSONError, nbformat.ValidationError, AttributeError):
+        return []
+
+
+def _free_name(path: Path) -> Path:
+    names = (path.with_name(f"{path.stem}.yours-{n}.ipynb") for n in itertools.count(1))
+    return next(name for name in names if not name.exists())
+
+
+def plans_copy(company: Settings) -> Path:
+    """Return a copy of the company's plans in `lab/plans`: what notebooks write there changes no plan and no run."""
+    copy = company.folder / "lab" / "plans"
+    shutil.rmtree(copy, ignore_errors=True)
+    for month in archive.cycles(company):
+        run.linked(archive.Cycle(company, month).folder, copy / months.month_name(month))
+    return copy
 
 
 def serve(company: Settings, say: Callable[[str], None]) -> int:
     """Open JupyterLab on the workbench, say its address, and return its exit code when it has been stopped."""
-    folder, port, token = notebook_copies(company), _free_port(), secrets.token_urlsafe(24)
+    kept, folder = notebook_copies(company), company.folder / "lab"
+    port, token = _free_port(), secrets.token_urlsafe(24)
     given = SERVER | {"--ServerApp.port": str(port), "--ServerApp.root_dir": str(folder)}
     options = [f"{name}={value}" for name, value in given.items()]
+    own = {"SOP_PLANS": str(plans_copy(company)), "JUPYTER_TOKEN": token}
     say(f"The workbench of {company.company.name}: http://127.0.0.1:{port}/lab/tree/{WORKBENCH}?token={token}")
-    say(f"Its notebooks are copies in {folder}: what you change there alters no run. Ctrl-C stops it.")
+    say(f"Notebooks and plans are copies in {folder}: what you try there alters no run; only the plan book is real.")
+    say("After the next sop run, start it again to see the new plan. Ctrl-C stops it.")
+    for path in kept:
+        say(f"You had changed a notebook: it is kept as {path.name}.")
     command = [sys.executable, "-m", "jupyterlab", "--allow-root", *options]
-    return subprocess.call(command, env=os.environ | run.environment(company) | {"JUPYTER_TOKEN": token})
+    return subprocess.call(command, env=os.environ | run.environment(company) | own)
 
 
 def _free_port() -> int:

@@ -29,7 +29,8 @@ from sop_lib.steps import STEPS
 
 __all__ = [
     "CannotStart", "CycleClosed", "Published", "WorkbookBusy",
-    "clock", "environment", "executed", "held", "outdated", "run_cycle", "run_staged", "stage", "staging", "versions",
+    "clock", "environment", "executed", "held", "linked", "outdated", "run_cycle", "run_staged",
+    "stage", "staging", "versions",
 ]  # fmt: skip
 
 
@@ -155,12 +156,12 @@ def stage(book: archive.Cycle, first: str) -> archive.Cycle:
         shutil.rmtree(staged.settings.plans_folder, ignore_errors=True)
     for month in archive.cycles(book.settings):
         if month < book.month:
-            _link(archive.Cycle(book.settings, month).folder, staged.settings.plans_folder / months.month_name(month))
+            linked(archive.Cycle(book.settings, month).folder, staged.settings.plans_folder / months.month_name(month))
     if first:
         _take_up(book, staged, first)
     else:
         for version in archive.closed_versions(book):
-            _link(book.folder / f"v{version}", staged.folder / f"v{version}")
+            linked(book.folder / f"v{version}", staged.folder / f"v{version}")
         staged.write_manifest(book.manifest() | {"tables": {}, "sources": {}, "steps": {}})
     return staged
 
@@ -168,10 +169,10 @@ def stage(book: archive.Cycle, first: str) -> archive.Cycle:
 def _take_up(book: archive.Cycle, staged: archive.Cycle, first: str) -> None:
     """Keep of the failed run, else of the published cycle, what the steps before `first` wrote."""
     if not staged.manifest().get("steps") and book.folder.exists():
-        _link(book.folder, staged.folder)
+        linked(book.folder, staged.folder)
         shown = pack_folder(book) / pack_manifest(book).get("version", "none")
         if shown.exists():
-            _link(shown, executed(staged))
+            linked(shown, executed(staged))
     before, manifest = STEPS[: STEPS.index(first)], staged.manifest()
     done = {s: entry for s, entry in manifest.get("steps", {}).items() if s in before}
     lacking = [s for s in before if s not in done or not (executed(staged) / f"{s}.ipynb").exists()]
@@ -185,7 +186,7 @@ def _take_up(book: archive.Cycle, staged: archive.Cycle, first: str) -> None:
     staged.write_manifest(manifest | {"tables": tables, "steps": done} | stands)
 
 
-def _link(source: Path, target: Path) -> None:
+def linked(source: Path, target: Path) -> None:
     """Copy a folder by hard links where the disk has them: the archive replaces files, it never changes them."""
 
     def copy(one: str, other: str) -> None:
