@@ -233,7 +233,8 @@ def _through(
 def _resource_limits(tables, wanted, coords, said) -> dict:
     if not len(tables["resources"]) or not len(tables["bill_of_resources"]):
         return {}
-    every = _through(tables["resources"], ["plant", "resource"], ["capacity", "overtime"], coords["month"], said)
+    given = tables["resources"].fillna({"overtime": 0.0})
+    every = _through(given, ["plant", "resource"], ["capacity", "overtime"], coords["month"], said)
     rows = every.assign(resource=mix.label(every["plant"], every["resource"]))
     key, value = ["plant", "resource"], "usage_per_unit"
     usage = mix.by_mix(mix.rates(tables["bill_of_resources"], tables["products"], key, value), wanted, key, value)
@@ -253,7 +254,7 @@ def _resource_limits(tables, wanted, coords, said) -> dict:
         "resource_unit": xr.DataArray(names["resource"].map(units).fillna("").to_numpy(dtype=str), at),
         "usage": _array(usage, ["resource", "family", "month"], "usage_per_unit", inner, 0.0),
         "capacity": _array(rows, ["resource", "month"], "capacity", inner, FREE),
-        "capacity_overtime": _array(rows.fillna({"overtime": 0.0}), ["resource", "month"], "overtime", inner, 0.0),
+        "capacity_overtime": _array(rows, ["resource", "month"], "overtime", inner, 0.0),
     }
 
 

@@ -93,6 +93,15 @@ def test_resources_add_the_load_of_the_mix():
     assert first[["month", "resource", "over"]].to_numpy().tolist() == [[HORIZON[3], "press", pytest.approx(35)]]
 
 
+def test_blank_overtime_is_none_and_no_gap_in_capacity():
+    given = company("inventory", "families", "resources", "bill_of_resources", "supply_costs")
+    given["resources"]["overtime"] = [40.0, np.nan, np.nan, np.nan]
+    plan = supply.plan(given, HORIZON, PLANNING)
+    load = plan["resource_load"].groupby("month")["overtime"]
+    assert load.min().tolist() == load.max().tolist() == [40, 0, 0, 0]
+    assert not plan["supply_notes"]["finding"].str.contains("Capacity is not given").any()
+
+
 def test_costs_and_people_add_the_optimum():
     found = planned(*FULL)
     best = found["inventory_plan"].query("strategy == 'mixed'")
