@@ -24,8 +24,8 @@ from sop_lib.settings import Source
 __all__ = ["PROBLEM", "Raw", "SourceError", "nearest", "problem", "read"]
 
 PROBLEM = ["file", "row", "column", "value", "rule", "remedy"]
-WHOLE = r"-?(?:0|[1-9]\d{0,17})"
-NUMBER = r"-?(?:0|[1-9]\d*)?(?:\.\d+)?(?:[eE][-+]?\d+)?"
+WHOLE = r"-?(?:0|[1-9][0-9]{0,17})"
+NUMBER = r"-?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
 
 
 class SourceError(ValueError):

@@ -94,6 +94,13 @@ def test_where_keeps_row_numbers_and_counts_what_it_leaves_out(tmp_path):
     assert "kind, n, code" in found["remedy"]
 
 
+def test_codes_and_dashes_are_no_numbers_in_sql(tmp_path):
+    put(tmp_path, "a.csv", "code,dash,n\nE10,-,-.5\nE5,-,2e1\n")
+    raw = read(tmp_path, sql="SELECT code, dash, n + 1 AS n FROM a ORDER BY n", files=("a.csv",))
+    assert raw.cells.values.tolist() == [["E10", "-", "0.5"], ["E5", "-", "21.0"]]
+    assert read(tmp_path, file="a.csv", where="code = 'E10'").cells.values.tolist() == [["E10", "-", "-.5"]]
+
+
 def test_sql_joins_files_and_keeps_codes(tmp_path):
     put(tmp_path, "sales.csv", "code,n\n007,1\n008,2\n007,0.5\n")
     put(tmp_path, "names.csv", "code,name\n007,Bond\n008,Bill\n")
