@@ -6,13 +6,13 @@ import pandas as pd
 from IPython.display import HTML
 from markupsafe import Markup
 
-from sop_lib import briefing, charts, page, scorecard, story, tables
+from sop_lib import briefing, charts, overrides, page, scorecard, story, tables
 from sop_lib.briefing import Plan
 from sop_lib.page import count, money, number, percent, shown
 
 __all__ = [
-    "achieved", "changed", "decisions", "drivers", "issues", "missing", "outlook", "provenance", "short", "strip",
-    "tiles", "year",
+    "achieved", "changed", "decisions", "drivers", "issues", "missing", "outlook", "overridden", "provenance", "short",
+    "strip", "tiles", "year",
 ]  # fmt: skip
 
 VERDICTS = {"met": ("✓", "met"), "missed": ("✗", "missed"), "no target": ("", "no target")}
@@ -269,6 +269,17 @@ def changed(plan: Plan) -> HTML:
     moved = story.changes(plan)
     found = page.bullets(moved) if moved else HTML(CALM.format("No family moved by 3 % or more."))
     return page.section("What changed since the last plan", found)
+
+
+def overridden(plan: Plan) -> HTML:
+    """Return the planners' overrides in the plan, those that add or take most first; nothing where there are none."""
+    told = overrides.listed(plan["overrides"], plan["demand_plan"], plan.month).query("left_out == ''")
+    top = told.sort_values("added", key=lambda q: -q.abs(), kind="stable").head(10)
+    columns = ["what", "months", "change", "added", "author", "reason", "id"]
+    table = page.table(top[columns], source="overrides", hidden=("id",), formats={"added": "{:+,.0f}"})
+    many = f"The {len(top)} that move most of {len(told)}. " if len(told) > len(top) else ""
+    note = f"{many}Added: units over the horizon, against the plan without it."
+    return page.section("What planners changed by hand", table, note=note) if len(told) else HTML("")
 
 
 # What it rests on

@@ -31,7 +31,8 @@ def opened(desk: Desk, url: sa.URL, interactive: bool = True) -> w.Widget | HTML
     standing = planbook.current(planbook.open_book(url, readonly=True), "overrides")
     chosen = Chosen(_largest(desk))
     plan, told = _now(desk, standing)
-    return workbench.view(desk, plan, workbench.standing_of(told, standing, chosen), chosen)
+    touching = workbench.standing_of(told, standing, chosen)
+    return page.together(workbench.picture(desk, plan, chosen), workbench.details(desk, plan, touching, chosen))
 
 
 def _now(desk: Desk, standing: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -69,7 +70,7 @@ class Workbench:
         for box, name in ((self.family, "Family"), (self.product, "Product"), (self.region, "Region")):
             box.description = name
             box.observe(self._choose, "value")
-        self.picture, self.message = w.HTML(), w.HTML()
+        self.picture, self.details, self.message = w.HTML(), w.HTML(), w.HTML()
         wide, narrow = {"description_width": "60px"}, w.Layout(width="170px")
         self.cells = {m: w.Text(description=f"{m:%b %y}", style=wide, layout=narrow) for m in self.desk.grid}
         for cell in self.cells.values():
@@ -92,7 +93,7 @@ class Workbench:
         return button
 
     def _arrange(self) -> None:
-        for box in (self.picture, self.message):
+        for box in (self.picture, self.details, self.message):
             box.add_class("jp-RenderedHTMLCommon")  # page.py styles what stands in it
         grid = w.GridBox(list(self.cells.values()), layout=w.Layout(grid_template_columns="repeat(4, 180px)"))
         self.choice = w.HBox([self.mine, self.theirs])
@@ -101,7 +102,7 @@ class Workbench:
         self.box = w.VBox([
             w.HBox([self.family, self.product, self.region]), self.picture, heading, grid,
             w.HBox([self.paste, self.fill]), w.HBox([self.author, self.expires]), w.HBox([self.reason, self.save]),
-            self.message, self.choice, self.taking_back,
+            self.message, self.choice, self.taking_back, self.details,
         ])  # fmt: skip
 
     # What it shows
@@ -114,7 +115,8 @@ class Workbench:
             self._say([str(error)])
         plan, told = _now(self.desk, self.standing)
         touching = workbench.standing_of(told, self.standing, self.chosen)
-        self.picture.value = workbench.view(self.desk, plan, touching, self.chosen).data
+        self.picture.value = workbench.picture(self.desk, plan, self.chosen).data
+        self.details.value = workbench.details(self.desk, plan, touching, self.chosen).data
         self.shown = workbench.numbers(self.desk, plan, self.chosen)
         typed = self.drafts.get(self.chosen, {})
         for month, cell in self.cells.items():

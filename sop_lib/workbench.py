@@ -10,8 +10,21 @@ from sop_lib import approved, archive, charts, finance, forecast, launches, mont
 from sop_lib.settings import Planning
 from sop_lib.tables import ALL, MEMBERS, as_kind
 
-__all__ = ["Chosen", "Desk", "choices", "edits", "months_of", "numbers", "pasted", "problems", "read", "scores_of",
-           "standing_of", "view"]  # fmt: skip
+__all__ = [
+    "Chosen",
+    "Desk",
+    "choices",
+    "details",
+    "edits",
+    "months_of",
+    "numbers",
+    "pasted",
+    "picture",
+    "problems",
+    "read",
+    "scores_of",
+    "standing_of",
+]  # fmt: skip
 
 GRID = 12  # months that can be changed at once
 SCORES = ["wape", "bias", "mase"]
@@ -140,27 +153,33 @@ def standing_of(listed: pd.DataFrame, standing: pd.DataFrame, chosen: Chosen) ->
     return listed[listed["id"].isin(standing.loc[touches, "id"])].reset_index(drop=True)
 
 
-def view(desk: Desk, plan: pd.DataFrame, told: pd.DataFrame, chosen: Chosen) -> HTML:
-    """Return the chart of what is chosen, its next months, its models and its overrides (`told`)."""
-    rows, models, name = months_of(desk, plan, chosen), scores_of(desk, chosen), words(chosen)
+def picture(desk: Desk, plan: pd.DataFrame, chosen: Chosen) -> HTML:
+    """Return the chart of what is chosen: demand, plan, forecast with its range, and earlier plans."""
+    name = words(chosen)
+    return page.figure(
+        charts.planner_view(months_of(desk, plan, chosen), desk.month, unit(desk, chosen) or "units"),
+        title=name, source="demand_plan",
+        alt=f"Demand of three years, plan, forecast with its range and earlier plans of {name}, by month.",
+    )  # fmt: skip
+
+
+def details(desk: Desk, plan: pd.DataFrame, told: pd.DataFrame, chosen: Chosen) -> HTML:
+    """Return the next months of what is chosen, its models, and its overrides (`told`)."""
+    rows, models = months_of(desk, plan, chosen), scores_of(desk, chosen)
     ahead = rows[rows["month"].isin(desk.grid)].rename(columns={"mean": "forecast", "p10": "low", "p90": "high"})
     columns = ["month", "last_year", "forecast", "low", "high", "previous", "approved", "plan"]
     ahead = ahead[columns].dropna(axis="columns", how="all")
     forms: dict = {"weight": "{:.0%}", "wape": "{:.1%}", "bias": "{:+.1%}", "mase": "{:.2f}", "n": "{:,.0f}"}
     counts: dict = dict.fromkeys(columns[1:], "{:,.0f}")
     return page.together(
-        page.figure(
-            charts.planner_view(rows, desk.month, unit(desk, chosen) or "units"), source="demand_plan", title=name,
-            alt=f"Demand of three years, plan, forecast with its range and earlier plans of {name}, by month.",
-        ),
+        page.table(told, source="overrides", hidden=("id",), formats={"added": "{:+,.0f}"}, caption="Overrides",
+                   empty="None touches this."),
         page.pair(
             page.table(ahead, source="demand_plan", caption=f"Next {len(desk.grid)} months, {unit(desk, chosen)}",
                        formats=counts),
             page.table(models, source="accuracy", caption="Models: weight in the mean, and backtest over all lags",
                        formats=forms, empty="Too little history for a backtest."),
         ),
-        page.table(told, source="overrides", hidden=("id",), formats={"added": "{:+,.0f}"}, caption="Overrides",
-                   empty="None touches this."),
     )  # fmt: skip
 
 

@@ -84,7 +84,7 @@ def test_what_was_saved_is_found_again_by_a_new_workbench(book, url, bench):
     again.family.value, again.region.value = "Barbecues", "North"
     assert again.cells[DEC].value == "1500"
     assert [name for name, _ in again.pick.options] == ["Barbecues · North · Dec 26 · demand planner"]
-    assert "the trade fair moves to spring" in again.picture.value
+    assert "the trade fair moves to spring" in again.details.value
 
 
 def test_a_number_for_a_family_shows_in_its_products_by_their_share(bench):
@@ -188,13 +188,13 @@ def test_a_newer_number_stands_for_the_one_of_an_earlier_cycle(book, url, bench)
     bench.refresh()
     bench.cells[DEC].value = "1500"
     bench.save.click()
-    assert "replaced by a newer one" in planner_view(book, url)
+    assert "replaced by a newer one" in overrides_shown(book, url)
 
 
-def planner_view(book, url):
+def overrides_shown(book, url):
     made = planner(book, url)
     made.family.value = "Barbecues"
-    return made.picture.value
+    return made.details.value
 
 
 def test_a_closed_cycle_takes_no_overrides(book, url):
@@ -216,7 +216,7 @@ def test_a_plan_book_that_cannot_be_read_is_said_and_nothing_typed_is_lost(book,
 
 def test_names_cannot_break_the_screen(bench):
     bench.family.value = HOSTILE
-    assert "<script>window.hacked" not in bench.picture.value
+    assert "<script>window.hacked" not in bench.picture.value + bench.details.value
 
 
 def test_without_widgets_the_largest_family_is_shown(book, url):
