@@ -42,7 +42,8 @@ def outlook(
 
     One row per span in `unit` (none when families have unlike units) and one in money at average prices.
     Closed months are actual demand and revenue, in `approved` too. low and high are P10 and P90 of the sample
-    paths, scaled to the plan. A figure is blank when it does not cover every month of its span.
+    paths, scaled to the plan. A figure is blank when it does not cover every month of its span, `approved` and
+    `budget` also when they lack a family and month that the plan has.
     """
     cycle = plan["month"].min()
     approved = approved[approved["measure"] == "demand"]
@@ -92,11 +93,15 @@ def _views(plan, history, budget, approved, worth, cycle) -> dict[str, pd.DataFr
 
 
 def _figures(frames: dict, paths: pd.DataFrame, when: pd.DatetimeIndex, column: str) -> dict[str, float]:
-    """Return each view's sum over the months of a span; blank when the view lacks one of them."""
+    """Return each view's sum over the months of a span; blank when the view lacks one of them or a plan's family."""
     out = {}
+    wanted = frames["plan"][frames["plan"]["month"].isin(when) & frames["plan"][column].fillna(0.0).ne(0)]
     for view in ("plan", "approved", "budget", "last_year"):
         rows = frames[view][frames[view]["month"].isin(when)].dropna(subset=[column])
-        out[view] = float(rows[column].sum()) if rows["month"].nunique() == len(when) else np.nan
+        whole = rows["month"].nunique() == len(when)
+        if view in ("approved", "budget"):
+            whole &= pd.MultiIndex.from_frame(wanted[KEY]).isin(pd.MultiIndex.from_frame(rows[KEY])).all()
+        out[view] = float(rows[column].sum()) if whole else np.nan
     drawn = paths[paths["month"].isin(when)].groupby(["path", *KEY], as_index=False)[["quantity"]].sum()
     drawn = drawn.merge(frames["price"], on=KEY, how="left", validate="many_to_one")
     worth = drawn["quantity"] * (drawn["price"] if column == "revenue" else 1.0)

@@ -66,7 +66,8 @@ def year_call(
     `latest` is actual to date plus plan; of `inventory_value` it is the stock at the end of the year,
     and `actual_to_date` the last closed month's. `low` and `high` are P10 and P90 over the demand paths:
     actual to date plus what the committed supply can ship on each path, at the plan's average prices.
-    `budget`, `last_year`, `previous` and `approved` are blank unless they cover every month the call covers.
+    `budget`, `previous` and `approved` are blank unless they cover every month of the family's call, and of ALL
+    unless every family called has them; `last_year` unless it knows every month (what did not sell then was nothing).
     Quantities of families with unlike units (`units`: family to unit) have no ALL.
     """
     sold = finance.by_family(outlook)
@@ -74,9 +75,8 @@ def year_call(
     span = pd.DataFrame({"months": span.nunique(), "last": span.max()})
     span = span[span.index.isin(fiscal_years(horizon, start))].reset_index()
     views = _views(outlook, sold, stock, budget, earlier, horizon[0], lag)
-    calls = (
-        _totals(_covered(views, span, start), ["view"]).pivot(index=KEY, columns="view", values="value").reset_index()
-    )
+    totals = _whole(_totals(_covered(views, span, start), ["view"]))
+    calls = totals.pivot(index=KEY, columns="view", values="value").reset_index()
     calls = calls.merge(span[["fiscal_year", "months"]], on="fiscal_year", how="left", validate="m:1")
     calls = calls.reindex(columns=[*KEY, "months", *[v for v in VIEWS if v not in ("low", "high")]])
     calls = calls.merge(_ranges(outcomes, sold, stock, span, start), on=KEY, how="left", validate="1:1")
@@ -115,13 +115,32 @@ def _valued(held: pd.DataFrame, stock: pd.DataFrame) -> pd.DataFrame:
 
 
 def _covered(views: pd.DataFrame, span: pd.DataFrame, start: int) -> pd.DataFrame:
-    """Keep what belongs to the call's years: views that cover each of its months, stock at its last month."""
-    out = views.assign(fiscal_year=months.fiscal_year(views["month"], start))
+    """Keep what belongs to the call's months: plans that cover a family's call, last year where all of it is known."""
+    out = views[views["month"].isin(views.loc[views["view"] == "latest", "month"])]
+    out = out.assign(fiscal_year=months.fiscal_year(out["month"], start))
     out = out.merge(span, on="fiscal_year", how="inner", validate="m:1")
-    out = out[(out["line"] != "inventory_value") | (out["month"] == out["last"])]
-    seen = out.groupby(["fiscal_year", "line", "view"])["month"].transform("nunique")
-    once = (out["line"] == "inventory_value") | out["view"].isin(["latest", "actual_to_date"])
-    return out[once | (seen == out["months"])]
+    is_stock = out["line"] == "inventory_value"
+    out = out[~is_stock | (out["month"] == out["last"])]
+    called = out.loc[out["view"] == "latest", [*KEY, "month"]].assign(called=1)
+    out = out.merge(called, on=[*KEY, "month"], how="left", validate="m:1")
+    needed = out[KEY].merge(called.groupby(KEY)["called"].sum().reset_index(), on=KEY, how="left", validate="m:1")
+    whole = out.groupby([*KEY, "view"])["called"].transform("sum") == needed["called"].fillna(0)
+    known = out.groupby(["fiscal_year", "line", "view"])["month"].transform("nunique") == out["months"]
+    known |= out["line"] == "inventory_value"
+    return out[out["view"].isin(["latest", "actual_to_date"]) | known.where(out["view"] == "last_year", whole)]
+
+
+def _whole(totals: pd.DataFrame) -> pd.DataFrame:
+    """Leave out ALL of a plan that lacks a family with a latest other than nothing: it is not the company's."""
+    views = ["fiscal_year", "line", "view"]
+    called = totals.loc[(totals["view"] == "latest") & (totals["value"] != 0) & (totals["family"] != ALL), KEY]
+    plans = totals.loc[totals["view"].isin(["budget", "previous", "approved"]), views].drop_duplicates()
+    wanted = plans.merge(called, on=["fiscal_year", "line"], how="inner", validate="m:m")
+    has = totals[[*KEY, "view"]]
+    lacking = wanted.merge(has, on=[*KEY, "view"], how="left", validate="1:1", indicator="found")
+    lacking = lacking.loc[lacking["found"] == "left_only", views].drop_duplicates()
+    partial = pd.MultiIndex.from_frame(totals[views]).isin(pd.MultiIndex.from_frame(lacking))
+    return totals[~(partial & (totals["family"] == ALL))]
 
 
 def _totals(rows: pd.DataFrame, extra: list[str]) -> pd.DataFrame:
@@ -189,7 +208,8 @@ def budget_bridges(
     Volume: units above budget at the family's average budget price (or margin per unit). Mix: the regions' units at
     their own budget price, and the products' shares against those of the year before, as the budget has no products.
     Price: latest units at latest less budget price, without that mix. Cost (margin only): the same of cost.
-    The steps add up to the difference exactly. A year without a budget for every month of its call has no bridge.
+    The steps add up to the difference exactly. A family without a budget for every month of its call in a year has
+    no bridge, and ALL none unless every family called has one.
 
     Source: price-volume-mix variance as in managerial accounting.
     """
@@ -197,13 +217,13 @@ def budget_bridges(
     aims = finance.budget_by_month(budget, "region")
     aims = aims.assign(fiscal_year=months.fiscal_year(aims["month"], start), cost=aims["revenue"] - aims["margin"])
     sold = outlook.assign(fiscal_year=months.fiscal_year(outlook["month"], start))
-    seen = pd.DataFrame(
-        {"aim": aims.groupby("fiscal_year")["month"].nunique(), "call": sold.groupby("fiscal_year")["month"].nunique()}
-    )
-    whole = [y for y in fiscal_years(horizon, start) if y in seen.index and seen.loc[y, "aim"] == seen.loc[y, "call"]]
+    whole = _budgeted(aims, sold, fiscal_years(horizon, start))
     columns = ["quantity", "revenue", "cost"]
     by = ["fiscal_year", *level]
-    plan, latest = (d[d["fiscal_year"].isin(whole)].groupby(by)[columns].sum(min_count=1) for d in (aims, sold))
+    plan, latest = (
+        d.merge(whole, on=["fiscal_year", "family"], how="inner", validate="m:1").groupby(by)[columns].sum(min_count=1)
+        for d in (aims[aims["month"].isin(sold["month"])], sold)
+    )
     cells = (
         plan.join(latest, how="outer", lsuffix="_plan").fillna({"quantity": 0.0, "quantity_plan": 0.0}).reset_index()
     )
@@ -211,7 +231,18 @@ def budget_bridges(
         {"mix_revenue": 0.0, "mix_cost": 0.0}
     )
     steps = [_variance(cells, line) for line in ("revenue", "margin")]
-    return _as_bridges(pd.concat(steps, ignore_index=True), "budget to latest", currency)
+    called = sold.groupby(["fiscal_year", "family"], as_index=False)["quantity"].sum().query("quantity != 0")
+    return _as_bridges(pd.concat(steps, ignore_index=True), "budget to latest", currency, called)
+
+
+def _budgeted(aims: pd.DataFrame, sold: pd.DataFrame, years: list[int]) -> pd.DataFrame:
+    """Return the years and families whose budget has every month of the family's call."""
+    key = ["fiscal_year", "family"]
+    have, called = (d[[*key, "month"]].drop_duplicates() for d in (aims, sold))
+    gaps = called.merge(have, on=[*key, "month"], how="left", validate="1:1", indicator="found")
+    gaps = gaps.loc[gaps["found"] == "left_only", key]
+    whole = have.loc[have["fiscal_year"].isin(years), key].drop_duplicates()
+    return whole[~pd.MultiIndex.from_frame(whole).isin(pd.MultiIndex.from_frame(gaps))]
 
 
 def _variance(cells: pd.DataFrame, line: str) -> pd.DataFrame:
@@ -290,16 +321,22 @@ def previous_bridges(
     gaps = unknown.groupby(steps["fiscal_year"]).any()
     known = [y for y in fiscal_years(horizon, start) if y in gaps.index and not gaps[y]]
     steps = steps[steps["fiscal_year"].isin(known)]
-    return _as_bridges(
-        steps.groupby(["fiscal_year", "family", "line"]).sum().reset_index(), "previous to latest", currency
-    )
+    steps = steps.groupby(["fiscal_year", "family", "line"]).sum().reset_index()
+    return _as_bridges(steps, "previous to latest", currency, steps)
 
 
-def _as_bridges(steps: pd.DataFrame, name: str, currency: str) -> pd.DataFrame:
-    """Return steps as rows of `bridges`, with ALL as the sum of the families."""
+def _as_bridges(steps: pd.DataFrame, name: str, currency: str, called: pd.DataFrame) -> pd.DataFrame:
+    """Return steps as rows of `bridges`, with ALL as the sum of the families where all that are called have steps."""
     keys = ["fiscal_year", "line", "family"]
     order = [s for s in STEPS if s in steps]
+    wanted = steps[["fiscal_year", "line"]].drop_duplicates()
+    wanted = wanted.merge(called[["fiscal_year", "family"]], on="fiscal_year", how="inner", validate="m:m")
+    lacking = wanted.merge(steps[keys], on=keys, how="left", validate="1:1", indicator="found").query(
+        "found == 'left_only'"
+    )
     whole = steps.groupby(["fiscal_year", "line"], as_index=False)[order].sum(min_count=1).assign(family=ALL)
+    partial = pd.MultiIndex.from_frame(whole[keys[:2]]).isin(pd.MultiIndex.from_frame(lacking[keys[:2]]))
+    whole = whole[~partial]
     rows = pd.concat([steps, whole], ignore_index=True).melt(keys, order, var_name="step").dropna(subset="value")
     bridge = [f"{name}, {line} {year}" for line, year in zip(rows["line"], rows["fiscal_year"], strict=True)]
     rows = rows.assign(bridge=bridge, order=rows["step"].map(STEPS.index), unit=currency, scenario="base")

@@ -60,6 +60,17 @@ def test_a_budget_that_lacks_a_month_of_the_span_is_blank():
     assert outlook(budget=whole.head(2)).budget.isna().all()
 
 
+def test_a_budget_that_lacks_a_family_of_the_plan_is_blank():
+    other = pd.concat([PLAN, PLAN.assign(family="G", product="B")])
+    worth = pd.concat([WORTH, WORTH.assign(product="B")])
+    whole = pd.DataFrame({"month": AHEAD[:3], "family": "F", "quantity": 50.0, "revenue": 100.0})
+    given = {"worth": worth, "start": 1, "unit": "pieces", "currency": "EUR"}
+    both = pd.concat([whole, whole.assign(family="G")])
+    found = [review.outlook(other, history(), paths(), b, EMPTY, **given).budget.iloc[0] for b in (whole, both)]
+    assert np.isnan(found[0])
+    assert found[1] == 300
+
+
 def test_families_with_unlike_units_are_added_only_as_money():
     families = pd.DataFrame({"unit": ["piece", "kg"]})
     assert review.common_unit(families) == ""

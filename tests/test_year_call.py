@@ -70,6 +70,22 @@ def test_a_year_the_budget_does_not_cover_has_no_budget():
     assert found.loc[found["fiscal_year"] == 2027, "budget"].isna().all()
 
 
+def test_a_budget_of_some_families_is_not_the_company_s():
+    aims = budget()
+    only_a = aims[aims["family"] == "A"]
+    some_b = aims[(aims["family"] == "A") | (aims["month"] < months.month("2026-04"))]
+    for given_budget in (only_a, some_b):
+        found = year_call.year_call(
+            outlook(), NO_STOCK, given_budget, outcomes(1.0), PLANS,
+            horizon=HORIZON, start=1, lag=2, currency="EUR", units={},
+        ).set_index(["fiscal_year", "line", "family"])  # fmt: skip
+        assert found.loc[(2026, "revenue", "A"), "budget"] == 12 * 30
+        assert found.loc[(2026, "revenue", ["B", "ALL"]), "budget"].isna().all()
+        assert found.loc[(2026, "revenue", "ALL"), "last_year"] == 480
+        bridges = year_call.budget_bridges(outlook(), given_budget, horizon=HORIZON, start=1, currency="EUR")
+        assert set(bridges["family"]) == {"A"}
+
+
 def test_families_add_up_to_all_and_unlike_units_do_not():
     found = call()
     sums = found[found["family"] != "ALL"].groupby(["fiscal_year", "line"])["latest"].sum()
