@@ -1,5 +1,6 @@
 """New products, and products that take over from others."""
 
+import numpy as np
 import pandas as pd
 
 from sop_lib.hierarchy import whole_units
@@ -9,6 +10,7 @@ __all__ = ["chained", "coming_launches", "launch_plan", "take_over"]
 
 KEY = ["month", "product", "region"]
 HISTORY_NEEDED = 6
+EVENLY = "first-year volume spread evenly over the year"
 
 
 def chained(history: pd.DataFrame, products: pd.DataFrame, cycle: pd.Timestamp) -> pd.DataFrame:
@@ -73,20 +75,14 @@ def launch_plan(
     """Return the demand of coming launches per month, product and region, in whole units, with the reason.
 
     `volume_year_1` is spread over the first twelve months by the like product's season of the last 24 months,
-    else its family's, and over regions by their share of it; later years repeat the first.
+    else its family's, else evenly; and over the region named, else regions by their share of the same, else of
+    all the company sold. Later years repeat the first.
     """
     coming = coming_launches(launches, history).merge(
         products[["product", "family"]], on="product", how="left", validate="many_to_one"
     )
     sold = history.loc[history["month"] > history["month"].max() - pd.DateOffset(months=24)]
-    like = coming["like_product"].where(coming["like_product"].isin(sold["product"]))
-    coming = coming.assign(like=like.fillna(coming["family"]))
-    pattern = pd.concat([_pattern(sold, "product"), _pattern(sold, "family")], ignore_index=True)
-    pattern = pattern.rename(columns={"region": "in_region"})
-    out = coming.merge(pattern, on="like", how="inner", validate="many_to_many")
-    out = out[(out["region"] == ALL) | (out["region"] == out["in_region"])]
-    whole = out.groupby(["product", "region"])["share"].transform("sum")
-    out = out.assign(region=out["in_region"], share=out["share"] / whole).merge(
+    out = _in_regions(_with_like(coming, sold), sold).merge(
         pd.DataFrame({"month": months, "calendar": months.month}), on="calendar", validate="many_to_many"
     )
     out = out[out["month"] >= out["launch_month"]].sort_values(["product", "month", "region"], ignore_index=True)
@@ -100,8 +96,28 @@ def launch_plan(
     )
     part = out["exact"] * (out["whole"] / out["of_month"].where(out["of_month"] > 0)).fillna(0.0)
     out["quantity"] = whole_units(part, [out["product"], out["month"]])
-    out["reason"] = "first-year volume spread like " + out["like"]
+    out["reason"] = ("first-year volume spread like " + out["like"]).where(out["by"] != "all", EVENLY)
     return out[[*KEY, "family", "quantity", "reason"]]
+
+
+def _with_like(coming: pd.DataFrame, sold: pd.DataFrame) -> pd.DataFrame:
+    """Return the launches with whom they are spread like: `by` product, family or all, and `like`, its name."""
+    product, family = coming["like_product"].isin(sold["product"]), coming["family"].isin(sold["family"])
+    like = coming["like_product"].where(product, coming["family"].where(family, ALL))
+    return coming.assign(like=like, by=np.select([product, family], ["product", "family"], "all"))
+
+
+def _in_regions(coming: pd.DataFrame, sold: pd.DataFrame) -> pd.DataFrame:
+    """Return the launches per region and calendar month with their `share` of a year; shares of a launch sum to 1."""
+    year = pd.DataFrame({"month": pd.date_range("2000-01-01", periods=12, freq="MS"), "all": ALL})
+    even = sold.groupby("region", as_index=False)[["cleansed"]].sum().merge(year, how="cross")
+    parts = {"product": sold, "family": sold, "all": even}
+    pattern = pd.concat([_pattern(part, by).assign(by=by) for by, part in parts.items()], ignore_index=True)
+    pattern = pattern.rename(columns={"region": "in_region"})
+    out = coming.merge(pattern, on=["by", "like"], how="inner", validate="many_to_many")
+    out["region"] = out["region"].where(out["region"] != ALL, out["in_region"])
+    columns = [c for c in out if c not in ("in_region", "share")]
+    return out.groupby(columns, as_index=False, dropna=False)[["share"]].sum()
 
 
 def _pattern(sold: pd.DataFrame, member: str) -> pd.DataFrame:

@@ -57,6 +57,31 @@ def test_a_launch_in_one_region_stays_there_and_one_without_a_like_product_follo
     assert plan.reason.unique().tolist() == ["first-year volume spread like F"]
 
 
+def test_a_new_family_without_a_like_product_is_spread_evenly_over_the_companys_regions():
+    known = pd.concat([products(), pd.DataFrame({"product": ["N"], "family": ["New"]})], ignore_index=True)
+    plan = launches.launch_plan(launch(product="N", like_product=None), sold(), known, AHEAD)
+    first = plan[plan.month < "2028-01-01"]
+    assert first.quantity.sum() == 240
+    assert first.groupby("month").quantity.sum().tolist() == [20] * 12
+    assert first.groupby("region").quantity.sum().to_dict() == {"North": 180, "South": 60}
+    assert plan.reason.unique().tolist() == ["first-year volume spread evenly over the year"]
+
+
+@pytest.mark.parametrize("like", ["A", None])
+def test_a_launch_in_a_region_where_its_pattern_never_sold_arrives_there_in_full(like):
+    plan = launches.launch_plan(launch(region="West", like_product=like), sold(), products(), AHEAD)
+    assert plan.region.unique().tolist() == ["West"]
+    first = plan[plan.month < "2028-01-01"].set_index("month").quantity
+    assert (first.sum(), first["2027-06-01"], first["2027-01-01"]) == (240, 30, 10)
+
+
+def test_a_family_named_as_a_product_is_not_counted_twice():
+    known = products().replace({"family": {"F": "A"}})
+    plan = launches.launch_plan(launch(), sold().assign(family="A"), known, AHEAD)
+    assert not plan.duplicated(["month", "product", "region"]).any()
+    assert plan[plan.month < "2028-01-01"].quantity.sum() == 240
+
+
 def test_a_launch_with_half_a_year_of_history_is_no_longer_planned_by_its_row():
     known = sold().assign(product="B")
     assert launches.coming_launches(launch(), known[known.month > "2026-05-01"])["product"].tolist() == ["B"]
