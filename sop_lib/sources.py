@@ -284,14 +284,14 @@ def _where(name: str, raw: Raw, source: Source) -> Raw:
 def _from_files(name: str, source: Source, folder: Path) -> Raw:
     loaded: dict[str, pa.Table] = {}
     sources: dict[str, dict] = {}
-    problems: list[dict] = []
+    problems = _named_alike(name, source.files)
     for file in source.files:
         try:
             raw = _from_file(name, file, source, folder)
         except SourceError as error:
             problems += error.problems
             continue
-        loaded[Path(file).name.partition(".")[0]] = _typed(raw.cells, raw.decimal)
+        loaded[_called(file)] = _typed(raw.cells, raw.decimal)
         sources |= raw.sources
     if problems:
         raise SourceError(problems)
@@ -301,6 +301,23 @@ def _from_files(name: str, source: Source, folder: Path) -> Raw:
         remedy = f"correct sql in [inputs.{name}]; tables there: {', '.join(loaded)}"
         raise SourceError([problem(_query(name), _first_line(error), remedy, column="sql")]) from None
     return Raw(_query(name), _text_frame(df), None, sources)
+
+
+def _called(file: str) -> str:
+    """Return what SQL calls a file: its name up to the first dot."""
+    return Path(file).name.partition(".")[0]
+
+
+def _named_alike(name: str, files: tuple[str, ...]) -> list[dict]:
+    """Return a problem for each file that SQL would call as it calls one before it, which would be left out."""
+    problems, first = [], dict[str, str]()
+    for file in files:
+        other = first.setdefault(_called(file).lower(), file)
+        if other != file:
+            rule = f"sql would call it {_called(file)!r}, as it calls {other}"
+            remedy = f"rename one of the files in [inputs.{name}]: what is before the first dot names it"
+            problems.append(problem(file, rule, remedy, column="files"))
+    return problems
 
 
 def _from_database(name: str, source: Source, environment: Mapping[str, str]) -> Raw:

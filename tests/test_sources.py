@@ -112,6 +112,18 @@ def test_sql_joins_files_and_keeps_codes(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "files", [("sales.2024.csv", "sales.2025.csv"), ("2024/sales.csv", "2025/sales.csv"), ("sales.csv", "SALES.csv")]
+)
+def test_two_files_that_sql_would_call_the_same_are_both_named(tmp_path, files):
+    for file in files:
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        put(tmp_path, file, "n\n1\n")
+    found = problem(tmp_path, sql="SELECT * FROM sales", files=files)
+    assert found["file"] == files[1]
+    assert files[0] in found["rule"]
+
+
+@pytest.mark.parametrize(
     "sql",
     [
         "SELECT * FROM read_csv('{folder}/secret.csv')",
