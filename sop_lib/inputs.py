@@ -66,6 +66,8 @@ def read_inputs(settings: Settings, cycle: str = "") -> Inputs:
     known = {name: _known_at(table, month) for name, table in found.items()}
     inputs = [t.name for t in tables.tables().values() if t.group == "input"]
     given = {name: _monthly(name, known[name]) if name in known else tables.empty(name) for name in inputs}
+    if not _anything_sold(given["sales"]):
+        raise InputError(_sorted([_nothing_sold(found["sales"], month)]))
     horizon = months.month_range(month, settings.planning.horizon_months)
     remarks += [r for n, t in found.items() for rule in REMARKS for r in rule(t, known[n], given["products"])]
     remarks += [r for check in CHECKS.values() for r in check(given, horizon)]
@@ -146,6 +148,19 @@ def _cycle_month(cycle: str, sales: Found | None) -> tuple[Any, list[dict]]:
         remedy = f"sales hold {first:%Y-%m} to {last:%Y-%m}; choose a later cycle"
         return named, [problem(sales.raw.file, "no sales before the cycle", remedy, column="cycle", value=str(cycle))]
     return named or next_cycle(sales.frame), []
+
+
+def _anything_sold(sales: pd.DataFrame) -> bool:
+    """Return whether a quantity or money of any month, product and region is not zero, over all customers."""
+    numbers = sales.assign(demand=demand(sales)).groupby(["month", "product", "region"])
+    return bool(numbers[["demand", "shipped", "revenue", "cost"]].sum().ne(0).any(axis=None))
+
+
+def _nothing_sold(sales: Found, month: pd.Timestamp) -> dict:
+    rule = f"every quantity before {month:%Y-%m} is zero: there is no history to plan from"
+    column = sales.columns.get("ordered") or sales.columns.get("shipped")
+    remedy = "export the quantities again, correct columns in [inputs.sales], or choose a later cycle"
+    return problem(sales.raw.file, rule, remedy, column=column, value="0")
 
 
 def _unwritable(settings: Settings) -> list[dict]:

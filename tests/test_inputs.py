@@ -312,6 +312,19 @@ def test_a_cycle_without_sales_before_it(small_workbook, cycle):
     assert "2023-11 to 2026-10" in remedy
 
 
+def test_sales_that_are_all_zero_before_the_cycle(small_workbook):
+    def zero(rows):
+        for r in rows[1:]:
+            r[3:] = ["0"] * len(r[3:]) if r[0] < "2026-10" else r[3:]
+
+    edit(small_workbook, "sales.csv", zero)
+    file, row, column, value, rule, remedy = the_problem(small_workbook, "2026-10")
+    assert (file, row, column, value) == ("sales.csv", None, "ordered", "0")
+    assert rule == "every quantity before 2026-10 is zero: there is no history to plan from"
+    assert "choose a later cycle" in remedy
+    assert read(small_workbook).cycle == pd.Timestamp("2026-11-01")
+
+
 def test_a_folder_that_cannot_be_written(small_workbook):
     (small_workbook / "plans").write_text("in the way")
     assert the_problem(small_workbook)[:5] == ("plans", None, None, None, "folder cannot be written")
