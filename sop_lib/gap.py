@@ -95,13 +95,14 @@ def path_outcomes(paths: pd.DataFrame, outlook: pd.DataFrame, inventory_plan: pd
     The paths are scaled to the demand plan, so that their mean is the plan. The committed supply plan is kept on every
     path (nobody reacts): stock and backlog follow from it month by month, old orders are served first. What a month
     cannot serve waits one month and is then lost; where the plan itself gives demand up, its share is lost at once.
-    A family without a supply plan ships its demand, and late and closing are blank.
+    A family without a supply plan ships its demand, and late and closing are blank. A family without paths (planned
+    by launch or override alone) has its plan on every path.
 
     Source: Monte Carlo on the inventory balance, opening + supply - demand = closing - backlog.
     """
     plan = outlook[outlook["basis"] == "plan"].groupby(["month", "family"])["demand"].sum()
     drawn = paths.groupby(["month", "family", "path"])["quantity"].sum().unstack("path")
-    drawn = drawn.reindex(plan.index[plan.index.isin(drawn.index)]).fillna(0.0)
+    drawn = drawn.reindex(plan.index).fillna(0.0)
     mean = drawn.mean(axis=1)
     scaled = drawn.mul(plan.reindex(drawn.index) / mean.where(mean > 0), axis=0)
     scaled = scaled.fillna(

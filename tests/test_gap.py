@@ -133,6 +133,16 @@ def test_paths_are_moved_to_the_demand_plan():
     assert gap.gap_risk(found).empty
 
 
+def test_a_family_without_paths_has_its_plan_on_every_path():
+    launch = outlook([30.0]).assign(family="B", product="q")
+    drawn = paths({0: [50.0], 1: [150.0]})
+    found = gap.path_outcomes(drawn, pd.concat([outlook([100.0]), launch]), NO_STOCK)
+    assert found["family"].tolist() == ["A", "B", "A", "B"]
+    assert found["shipped"].tolist() == [50, 30, 150, 30]
+    assert found.groupby("path")["shipped"].sum().mean() == 130  # the mean of ALL is its plan
+    assert gap.path_outcomes(drawn.head(0), outlook([100.0]), NO_STOCK).empty
+
+
 def test_demand_the_plan_gives_up_does_not_wait():
     plan = stock([100.0, 100.0], [80.0, 100.0], lost=[20.0, 0.0])
     found = gap.path_outcomes(paths({0: [100.0, 100.0]}), outlook([100.0, 100.0], [80.0, 100.0]), plan)
