@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from sop_lib import approved, months
+from sop_lib.history import units_sold
 from sop_lib.tables import ALL, empty
 
 __all__ = [
@@ -75,13 +76,8 @@ def _listed(keys: pd.DataFrame, prices: pd.DataFrame, region) -> pd.DataFrame:
 def _last_year(history: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of the last 12 closed months with the quantities that revenue and cost belong to."""
     recent = history[history["month"] > history["month"].max() - pd.DateOffset(months=12)]
-    units = _sold(recent)
+    units = units_sold(recent)
     return recent.assign(sold=units.where(recent["revenue"].notna()), costed=units.where(recent["cost"].notna()))
-
-
-def _sold(history: pd.DataFrame) -> pd.Series:
-    """Return what shipped; demand where the company does not record shipments."""
-    return history["shipped"] if history["shipped"].notna().any() else history["raw"]
 
 
 def _per(money: pd.Series, units: pd.Series) -> pd.Series:
@@ -101,7 +97,7 @@ def sales_outlook(
     In plan months the quantity is what the supply plan ships of the family, shared by the month's demand;
     a family without a supply plan sells its demand and `limited` is false.
     """
-    past = history[[*KEY, "family"]].assign(demand=history["raw"], quantity=_sold(history), limited=False)
+    past = history[[*KEY, "family"]].assign(demand=history["raw"], quantity=units_sold(history), limited=False)
     past = past.assign(basis="actual", revenue=history["revenue"], cost=history["cost"])
     ahead = demand_plan.groupby([*KEY, "family"], as_index=False)["quantity"].sum()
     ahead = ahead.rename(columns={"quantity": "demand"}).assign(basis="plan", revenue=np.nan, cost=np.nan)

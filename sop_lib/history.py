@@ -21,6 +21,7 @@ __all__ = [
     "rolled_year",
     "totals_compared",
     "unit_values",
+    "units_sold",
 ]
 
 SERIES = ["product", "region"]
@@ -105,6 +106,15 @@ def _cleansed(panel: pd.DataFrame) -> pd.Series:
     return known.fillna(pd.Series(keyed["filled"].to_numpy(), index=panel.index)).fillna(0.0)
 
 
+def units_sold(history: pd.DataFrame) -> pd.Series:
+    """Return what shipped per row of `history`, in units; demand in rows that do not say what shipped.
+
+    >>> units_sold(pd.DataFrame({"raw": [5.0, 4.0], "shipped": [3.0, None]})).tolist()
+    [3.0, 4.0]
+    """
+    return history["shipped"].fillna(history["raw"])
+
+
 def unit_values(history: pd.DataFrame, products: pd.DataFrame) -> pd.DataFrame:
     """Return price and cost of one unit per product: as `products` says, else as shipped in the last 12 months.
 
@@ -113,9 +123,9 @@ def unit_values(history: pd.DataFrame, products: pd.DataFrame) -> pd.DataFrame:
     recent = history[history["month"] > history["month"].max() - pd.DateOffset(months=12)]
     out = products[["product", "unit_price", "unit_cost"]].set_index("product").astype("float64")
     for part in (recent, history):
-        sums = part.groupby("product")[MONEY].sum(min_count=1)
-        units = sums["shipped"].where(sums["shipped"] > 0)
-        out = out.fillna(pd.DataFrame({"unit_price": sums["revenue"] / units, "unit_cost": sums["cost"] / units}))
+        for name, money in (("unit_price", "revenue"), ("unit_cost", "cost")):
+            known = part.dropna(subset=[money]).assign(units=units_sold).groupby("product")[[money, "units"]].sum()
+            out[name] = out[name].fillna(known[money] / known["units"].where(known["units"] > 0))
     return out.rename(columns={"unit_price": "price", "unit_cost": "cost"}).reset_index()
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from sop_lib.history import units_sold
 from sop_lib.tables import ALL
 
 __all__ = ["by_mix", "demand_by_product", "family_of", "label", "plant_shares", "rates", "unit_costs"]
@@ -63,8 +64,9 @@ def unit_costs(tables: Tables, wanted: pd.DataFrame) -> pd.DataFrame:
     listed = products[["unit_cost", "unit_price"]].astype(float).set_axis(names, axis=1)
     newest = tables["prices"].groupby(["product", "month"])[names].mean().groupby("product").last()
     year = past[past["month"] > past["month"].max() - pd.DateOffset(months=12)]
-    sold = year.groupby("product")[["cost", "revenue", "shipped"]].sum()
-    real = sold[["cost", "revenue"]].div(sold["shipped"].where(sold["shipped"] > 0), axis=0).set_axis(names, axis=1)
+    units = units_sold(year)
+    sold = year[["cost", "revenue"]].notna().mul(units, axis=0).groupby(year["product"]).sum()
+    real = (year.groupby("product")[["cost", "revenue"]].sum() / sold.where(sold > 0)).set_axis(names, axis=1)
     money = newest.reindex(listed.index).fillna(listed).fillna(real.where(real > 0))
     weights = wanted.groupby(["family", "product"])["demand"].sum().add(1e-9)
     known = money.reindex(weights.index.get_level_values("product")).set_axis(weights.index)

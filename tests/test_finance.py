@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sop_lib import finance, months, tables
+from sop_lib import finance, history, mix, months, tables
 
 CYCLE = months.month("2026-11")
 OCT, NOV, DEC = (months.month(m) for m in ("2026-10", "2026-11", "2026-12"))
@@ -81,6 +81,21 @@ def test_outlook_without_supply_sells_demand_and_says_so():
     ahead = found[found["basis"] == "plan"]
     assert ahead["quantity"].tolist() == [30, 10]
     assert not ahead["limited"].any()
+
+
+def test_a_row_that_does_not_say_what_shipped_sold_its_demand():
+    some = HISTORY.assign(shipped=[5.0, np.nan], revenue=[45.0, 40.0])  # q: 4 wanted, 40 paid
+    found = finance.sales_outlook(some, PLAN, NO_STOCK, PRODUCTS, NO_PRICES)
+    past = found[found["basis"] == "actual"]
+    assert past[["quantity", "revenue"]].to_numpy().tolist() == [[5, 45], [4, 40]]
+    assert found.loc[found["product"] == "q", "price"].tolist() == [10, 10]
+    unlisted = PRODUCTS.assign(unit_price=np.nan, unit_cost=np.nan)
+    both = pd.concat([some, some.assign(product="p", shipped=np.nan)])  # p: 5 + 5 + 4 units for 45 + 45 + 40
+    tables_given = {"products": unlisted, "history": both, "prices": NO_PRICES}
+    wanted = pd.DataFrame({"family": "A", "product": ["p"], "demand": 1.0})
+    assert mix.unit_costs(tables_given, wanted).loc["A", "price"] == pytest.approx(130 / 14)
+    values = history.unit_values(both, unlisted).set_index("product")
+    assert values.loc["p", "price"] == pytest.approx(130 / 14)
 
 
 def test_stock_ahead_is_valued_as_the_last_closed_month_was():
