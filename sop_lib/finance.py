@@ -1,5 +1,6 @@
 """Money of the plan: average prices and costs, what is sold and held per month, and what earlier cycles planned."""
 
+import re
 from typing import Literal
 
 import numpy as np
@@ -160,11 +161,26 @@ def stock_values(
 def budget_by_month(budget: pd.DataFrame, *extra: str) -> pd.DataFrame:
     """Return the budget per month and family (and `extra` keys): quantity, revenue, margin, inventory.
 
-    Where a month has several versions, the last by name holds.
+    Of several versions the last by name (v9 before v10) holds, for each month, family and region that it has;
+    an earlier budget of the whole family (region ALL) gives way to a later one by region, and the other way round.
     """
-    latest = budget[budget["version"] == budget.groupby("month")["version"].transform("max")]
+    each, whole = [budget["month"], budget["family"]], budget["region"] == ALL
+    rank = budget["version"].map({v: n for n, v in enumerate(sorted(budget["version"].unique(), key=_in_order))})
+    newest = rank == rank.groupby(each).transform("max")
+    kept = newest.groupby([*each, whole.rename("whole")]).transform("any")
+    latest = budget[kept & (rank == rank.groupby([*each, budget["region"]]).transform("max"))]
     columns = ["quantity", "revenue", "margin", "production", "inventory"]
     return latest.groupby(["month", "family", *extra])[columns].sum(min_count=1).reset_index()
+
+
+def _in_order(version: str) -> tuple:
+    """Return what sorts versions by name, their numbers by size.
+
+    >>> sorted(["v10", "v9", "AOP"], key=_in_order)
+    ['AOP', 'v9', 'v10']
+    """
+    parts = re.split(r"(\d+)", version)
+    return [(text, int(number)) for text, number in zip(parts[::2], [*parts[1::2], "0"], strict=True)], version
 
 
 def financial_plan(

@@ -121,6 +121,17 @@ def test_financial_plan_joins_actual_plan_budget_and_last_year():
     tables.check("financial_plan", found.assign(cycle=CYCLE))
 
 
+def test_a_revised_budget_of_one_family_leaves_the_others_theirs():
+    rows = [
+        ("v9", "A", "North", 10.0), ("v10", "A", "North", 12.0), ("v9", "A", "South", 20.0), ("v9", "B", "ALL", 5.0),
+        ("v9", "C", "North", 1.0), ("v9", "C", "South", 1.0), ("v10", "C", "ALL", 3.0),
+    ]  # fmt: skip
+    budget = pd.DataFrame(rows, columns=["version", "family", "region", "quantity"]).to_dict("list")
+    found = finance.budget_by_month(table("budget", month=NOV, **budget)).set_index("family")["quantity"]
+    assert found.to_dict() == {"A": 12 + 20, "B": 5, "C": 3}
+    assert finance.budget_by_month(table("budget")).empty
+
+
 def past(cycle: str, month: str, quantity: float, stream: str = "consensus") -> dict:
     return {
         "cycle": months.month(cycle),
