@@ -54,17 +54,15 @@ def _late(rows: pd.DataFrame, inventory_plan: pd.DataFrame) -> pd.Series:
 
 
 def _budget(rows: pd.DataFrame, budget: pd.DataFrame) -> pd.DataFrame:
-    """Return budget units and revenue per month, family and region; shared by demand where it has no regions."""
-    by_region = (budget["region"] != ALL).any()
-    aims = finance.budget_by_month(budget, *(["region"] if by_region else []))
-    aims = aims.rename(columns={"quantity": "budget", "revenue": "budget_revenue"})
+    """Return budget units and revenue per month, family and region; what has no region is shared by demand."""
     values = ["budget", "budget_revenue"]
-    if by_region:
-        return aims[[*KEY, *values]]
-    out = rows[KEY].merge(aims[["month", "family", *values]], on=["month", "family"], how="inner", validate="m:1")
-    share = rows[KEY].assign(share=_share(rows))
-    out = out.merge(share, on=KEY, how="left", validate="1:1")
-    return out.assign(**{v: out[v] * out["share"] for v in values})[[*KEY, *values]]
+    aims = finance.budget_by_month(budget, "region")
+    aims = aims.rename(columns={"quantity": "budget", "revenue": "budget_revenue"})[[*KEY, *values]]
+    whole = aims[aims["region"] == ALL].drop(columns="region")
+    shared = rows[KEY].assign(share=_share(rows)).merge(whole, on=["month", "family"], how="inner", validate="m:1")
+    shared = shared.assign(**{v: shared[v] * shared["share"] for v in values})[[*KEY, *values]]
+    both = pd.concat([aims[aims["region"] != ALL], shared], ignore_index=True)
+    return both.groupby(KEY)[values].sum(min_count=1).reset_index()
 
 
 def costliest(gap: pd.DataFrame, count: int = 5) -> pd.DataFrame:

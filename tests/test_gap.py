@@ -103,6 +103,16 @@ def test_regions_share_supply_late_and_a_budget_without_regions():
     assert found["budget"].tolist() == [67.5, 22.5]
 
 
+def test_a_budget_may_have_regions_for_some_families_only():
+    budget = table(
+        "budget", month=H[0], family=["A", "A", "B"], region=["North", "South", "ALL"], quantity=[70.0, 30.0, 8.0]
+    )
+    regions = {"North": 0.75, "South": 0.25}
+    both = pd.concat([outlook([100.0], None, regions), outlook([10.0], None, regions).assign(family="B", product="q")])
+    found = gap.gap(both, NO_STOCK, budget)
+    assert found[["family", "budget"]].to_numpy().tolist() == [["A", 70], ["A", 30], ["B", 6], ["B", 2]]
+
+
 def test_costliest_gap_is_a_stretch_of_short_months():
     plan = stock([100.0, 100.0, 100.0], [80.0, 90.0, 130.0])
     rows = gap.gap(outlook([100.0, 100.0, 100.0], plan["shipped"].tolist()), plan, NO_BUDGET)
