@@ -76,6 +76,14 @@ class Facts:
         known = rows if "family" in rows else rows.merge(self.families, on="product", how="left", validate="m:1")
         return known.groupby(KEY)[column].sum(min_count=1).rename("actual").reset_index()
 
+    def compared(self, measure: str) -> pd.DataFrame:
+        """Return month, family, approved and actual; a family that got nothing while others were supplied got 0."""
+        both = self.approved(measure).merge(self.actual(measure), on=KEY, how="outer", validate="1:1")
+        if measure == "supply":
+            recorded = both["month"].isin(both.loc[both["actual"].notna(), "month"])
+            both["actual"] = both["actual"].mask(both["actual"].isna() & recorded, 0.0)
+        return both
+
     def sold(self) -> pd.DataFrame:
         """Return month, product, region, family, quantity, revenue and cost of closed months."""
         return finance.sales_outlook(self["history"], NO_PLAN, NO_STOCK, self["products"], self["prices"])
@@ -179,8 +187,7 @@ def execution_grid(cycle: pd.Timestamp, *, planning: Planning, tables: dict[str,
     facts = Facts(cycle, planning.decision_lag, tables)
     parts = []
     for measure in ("demand", "supply", "inventory"):
-        both = facts.approved(measure).merge(facts.actual(measure), on=KEY, how="outer", validate="1:1")
-        parts.append(both.assign(measure=measure))
+        parts.append(facts.compared(measure).assign(measure=measure))
     rows = pd.concat([p for p in parts if len(p)] or parts[:1], ignore_index=True)
     first = cycle - pd.DateOffset(months=MONTHS_GRID)
     rows = rows[(rows["month"] >= first) & (rows["month"] < cycle)].reset_index(drop=True)
@@ -303,7 +310,7 @@ def stock_out_rate(facts: Facts) -> pd.DataFrame:
 
 
 def _supplied(facts: Facts) -> pd.DataFrame:
-    return facts.approved("supply").merge(facts.actual("supply"), on=KEY, how="inner", validate="1:1").dropna()
+    return facts.compared("supply").dropna()
 
 
 def plan_attainment(facts: Facts) -> pd.DataFrame:

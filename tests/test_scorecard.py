@@ -133,6 +133,18 @@ def test_plan_attained_and_kept():
     assert found.loc[("schedule_adherence", "ALL"), "value"] == pytest.approx(0.9)  # 100 of A and 80 of B
 
 
+def test_a_family_that_made_nothing_missed_its_plan():
+    made = table("receipts", month=OCT, product=["p"], location="ALL", source="made", plant="T", quantity=[100.0])
+    given = {"receipts": made, "past_plans": plan("supply", [100.0, 100.0])}
+    found = scores(**given)
+    assert found.loc[("plan_attainment", "ALL"), "value"] == pytest.approx(0.5)
+    assert found.loc[("schedule_adherence", "B"), "value"] == 0
+    grid = scorecard.execution_grid(CYCLE, planning=PLANNING, tables=company(**given)).set_index("family")
+    assert grid["verdict"].to_dict() == {"A": "in", "B": "below"}
+    nothing = scorecard.execution_grid(CYCLE, planning=PLANNING, tables=company(past_plans=given["past_plans"]))
+    assert set(nothing["verdict"]) == {"no actual"}  # nobody recorded receipts
+
+
 def test_turns_take_a_year_of_cost_over_thirteen_month_ends():
     every = months.month_range(months.month("2025-10"), 13)
     sold = table(
