@@ -267,7 +267,8 @@ def questions(decisions: pd.DataFrame) -> list[str]:
     """Return each decision's question, owner, date and the reason of the date, as sentences."""
     asked = decisions.drop_duplicates("decision")
     return [
-        f"{row.decision:.0f} · {row.question} Owner: {row.owner}; decide by {row.decide_by:%-d %B %Y}: {row.reason}."
+        f"{row.decision:.0f} · {row.question} Owner: {row.owner}; "
+        f"decide by {row.decide_by.day} {row.decide_by:%B %Y}: {row.reason}."
         for row in asked.itertuples()
     ]
 

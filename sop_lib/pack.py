@@ -24,7 +24,7 @@ def strip(plan: Plan) -> HTML:
     """Return the head of the page: company, cycle, version and status, age of the data, demand basis, currency."""
     closed = plan.month - pd.Timedelta(days=1)
     facts = [
-        f"data closed {closed:%-d %b %Y} · {story.status(plan)}",
+        f"data closed {closed.day} {closed:%b %Y} · {story.status(plan)}",
         f"demand basis: {briefing.basis(plan)} · {plan.currency}",
     ]
     head = Markup('<header class="strip"><h1>{} · S&amp;OP {}</h1><p class="meta">{}</p></header>')
@@ -111,7 +111,7 @@ def decisions(plan: Plan) -> HTML:
 
 def _card(plan: Plan, rows: pd.DataFrame) -> HTML:
     first: Any = rows.iloc[0]
-    tags = [f"owner: {first.owner}", f"decide by {first.decide_by:%-d %b %Y}"]
+    tags = [f"owner: {first.owner}", f"decide by {first.decide_by.day} {first.decide_by:%b %Y}"]
     if pd.notna(first.cost_of_delay) and first.cost_of_delay:
         tags.append(f"each month later costs {money(first.cost_of_delay, plan.currency)}")
     best = Markup('{} <span class="badge">recommended</span>')

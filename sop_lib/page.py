@@ -35,7 +35,7 @@ def shown(value: object, form: str = "") -> str:
     if value is None or value is pd.NaT or (isinstance(value, float) and pd.isna(value)):
         return BLANK
     if isinstance(value, pd.Timestamp):
-        return f"{value:%b %y}" if value.day == 1 else f"{value:%-d %b %Y}"
+        return f"{value:%b %y}" if value.day == 1 else f"{value.day} {value:%b %Y}"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, str):

@@ -124,7 +124,7 @@ def _decision_sentences(plan: Plan) -> list[Markup]:
             text = money(row.margin, plan.currency)
             does.append(say("wins {} of margin", number(row.margin, text, column="margin", **key)))
         what = say(", which {}", Markup(" and ").join(does)) if does else ""
-        said.append(say("To decide by {}: {}{}.", f"{row.decide_by:%-d %B %Y}", row.option, what))
+        said.append(say("To decide by {}: {}{}.", f"{row.decide_by.day} {row.decide_by:%B %Y}", row.option, what))
     return said
 
 

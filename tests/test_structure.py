@@ -71,6 +71,11 @@ def test_planning_reads_no_file_clock_or_environment(module):
 
 
 @pytest.mark.parametrize("module", MODULES)
+def test_dates_are_written_alike_on_every_system(module):
+    assert "%-" not in source(module)  # Windows knows no %-d
+
+
+@pytest.mark.parametrize("module", MODULES)
 def test_a_module_holds_one_idea(module):
     assert len(source(module).splitlines()) <= 400
 
