@@ -278,8 +278,8 @@ def _restated_sentence(changed: pd.DataFrame) -> str:
 
 
 def absent_inputs(tables: Tables) -> pd.DataFrame:
-    """Return the optional input tables that are not there, with what each would unlock."""
-    inputs = [t for t in definitions.tables().values() if t.group == "input" and not t.required]
+    """Return the optional input tables that are not there, with what each would unlock; not those nothing uses yet."""
+    inputs = [t for t in definitions.tables().values() if t.group == "input" and not t.required and t.used]
     absent = [t for t in inputs if t.name not in tables or tables[t.name].empty]
     return pd.DataFrame([(t.name, t.unlocks) for t in absent], columns=["table", "unlocks"])
 

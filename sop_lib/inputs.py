@@ -251,6 +251,18 @@ def _unused(table: Found, known: pd.DataFrame, products: pd.DataFrame) -> list[d
     return [row] if spare else []
 
 
+def _not_used_yet(table: Found, known: pd.DataFrame, products: pd.DataFrame) -> list[dict]:
+    """Tell of a table, or of columns with values, that nothing is planned with yet."""
+    definition = tables.table(table.name)
+    idle = [c.name for c in definition.columns if not c.used and c.name in known and known[c.name].notna().any()]
+    if definition.used and not idle:
+        return []
+    what = listed(idle) if idle else table.name
+    text = f"Kept with the cycle; not used yet: no number of the plan comes from {what}."
+    found = {"severity": "info", "rows": len(known)}
+    return [issue("not_used_yet", table.name, what, text, "none needed", **found)]
+
+
 def _finer(table: Found, known: pd.DataFrame, products: pd.DataFrame) -> list[dict]:
     if not _is_finer(table, known):
         return []
@@ -281,4 +293,4 @@ def _ends_early(table: Found, known: pd.DataFrame, products: pd.DataFrame) -> li
     return [row | {"rows": int(short.iloc[-1])}] if short.iloc[-1] > short.iloc[:-1].max() + 2 else []
 
 
-REMARKS = (_set_aside, _negative, _left_out, _unused, _finer, _ends_early)
+REMARKS = (_set_aside, _negative, _left_out, _unused, _not_used_yet, _finer, _ends_early)

@@ -37,6 +37,7 @@ WRITE = {
     "date": "write YYYY-MM-DD, such as 2026-11-05",
     "flag": "write true or false",
 }
+UNUSED = "not used yet"  # said in tables.csv and columns.csv of what nothing is planned with
 WRITE |= {"number": "write a number", "whole": "write a whole number", "text": "write a text"}
 
 
@@ -67,6 +68,11 @@ class Column:
     refers_to: str
     meaning: str
 
+    @property
+    def used(self) -> bool:
+        """Whether anything is planned with it."""
+        return UNUSED not in self.meaning
+
 
 @dataclass(frozen=True)
 class Table:
@@ -78,6 +84,11 @@ class Table:
     unlocks: str
     meaning: str
     columns: tuple[Column, ...]
+
+    @property
+    def used(self) -> bool:
+        """Whether anything is planned with it."""
+        return UNUSED not in self.unlocks
 
     @property
     def key(self) -> list[str]:
@@ -307,7 +318,7 @@ def dictionary() -> str:
     for group, words in (groups | {"record": "Records: what people write into the plan book"}).items():
         lines += [f"## {words}", ""]
         for t in [t for t in tables().values() if t.group == group]:
-            unlocks = f" Unlocks {t.unlocks}." if t.unlocks else ""
+            unlocks = f" {'Unlocks ' if t.used else 'For now '}{t.unlocks}." if t.unlocks else ""
             lines += [f"### {t.name}{' (required)' if t.required else ''}", "", f"{t.meaning}{unlocks}", ""]
             lines += ["| column | kind | unit | allowed | meaning |", "|---|---|---|---|---|"]
             lines += [f"| {' | '.join(_described(c))} |" for c in t.columns] + [""]

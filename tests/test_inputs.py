@@ -424,6 +424,17 @@ def test_sales_that_end_before_the_cycle(small_workbook):
     assert issue(read(small_workbook, "2027-01"), "gap_in_months")["subject"] == "2026-11, 2026-12"
 
 
+def test_what_is_kept_and_not_used_yet_is_said(small_workbook):
+    add(small_workbook, "drivers", ["month", "driver", "value"], ["2026-09", "rain", "3"], ["2026-10", "rain", "4"])
+    launches = ["product", "launch_month", "volume_year_1", "low", "high"]
+    add(small_workbook, "launches", launches, ["B1", "2027-01", "100", "80", ""])
+    found = read(small_workbook)
+    drivers, launch = issue(found, "not_used_yet", "drivers"), issue(found, "not_used_yet", "launches")
+    assert (drivers["severity"], drivers["rows"], drivers["subject"]) == ("info", 2, "drivers")
+    assert (launch["severity"], launch["rows"], launch["subject"]) == ("info", 1, "low")
+    assert len(found.tables["drivers"]) == 2
+
+
 def test_short_history(small_workbook):
     edit(small_workbook, "sales.csv", lambda rows: [r for r in rows if r[0] == "month" or r[0] >= "2025-01"])
     found = issue(read(small_workbook), "history_too_short")
@@ -670,7 +681,9 @@ UNITS = st.floats(-1e9, 1e9, allow_nan=False).map(lambda x: float(f"{x:.6g}"))
 
 
 @law(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.dictionaries(st.tuples(NAMES, NAMES), UNITS, min_size=1, max_size=6))
+@given(
+    st.dictionaries(st.tuples(NAMES, NAMES), UNITS, min_size=1, max_size=6).filter(lambda cells: any(cells.values()))
+)
 def test_reading_what_was_written_gives_the_same_table(small_workbook, cells):
     wanted = pd.DataFrame([(p, r, u) for (p, r), u in cells.items()], columns=["product", "region", "shipped"])
     wanted.insert(0, "month", "2026-10")
