@@ -289,7 +289,7 @@ def missing(plan: Plan) -> HTML:
     """Return the input tables that are not there, and what each would unlock."""
     kept = plan.manifest["tables"]
     inputs = [t for t in tables.tables().values() if t.group == "input"]
-    absent = [t for t in inputs if not kept.get(f"inputs/{t.name}", {}).get("rows")]
+    absent = [t for t in inputs if t.used and not kept.get(f"inputs/{t.name}", {}).get("rows")]
     if not absent:
         return HTML("")
     frame = pd.DataFrame({"input table": [t.name for t in absent], "would unlock": [t.unlocks for t in absent]})
