@@ -121,12 +121,16 @@ def test_a_stop_from_outside_ends_with_130_and_leaves_nothing(small_workbook, tm
         write_notebook(tmp_path / "own" / f"{step}.ipynb", "import time; time.sleep(600)")
     own = "from pathlib import Path; from sop_lib import cli, steps; steps.notebooks_folder = lambda: Path('own')"
     words, pipe = [sys.executable, "-c", f"{own}; cli.app()", "run", "acme"], subprocess.PIPE
-    with subprocess.Popen(words, cwd=tmp_path, stdout=pipe, stderr=pipe, text=True) as sop:
-        assert sop.stdout
-        assert any("01_data" in line for line in iter(sop.stdout.readline, ""))
-        time.sleep(1)
-        sop.send_signal(number)
-        _, said = sop.communicate(timeout=60)
+    begun = {"preexec_fn": lambda: signal.signal(number, signal.SIG_DFL)}  # a job in the background ignores Ctrl-C
+    with subprocess.Popen(words, cwd=tmp_path, stdout=pipe, stderr=pipe, text=True, **begun) as sop:
+        try:
+            assert sop.stdout
+            assert any("01_data" in line for line in iter(sop.stdout.readline, ""))
+            time.sleep(1)
+            sop.send_signal(number)
+            _, said = sop.communicate(timeout=60)
+        finally:
+            sop.kill()
     assert (sop.returncode, "Stopped." in said) == (130, True), said
     assert not (small_workbook / "reports" / "2026-11").exists()
     with FileLock(small_workbook / "plans" / ".lock", timeout=0):
