@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from sample_deliveries import shipments
 from sample_facts import (
     CLOSED,
     CODE,
@@ -31,19 +32,18 @@ from sample_facts import (
     UNEXPLAINED,
     small,
 )
+from sample_plans import demand_inputs, past_plans
 from sample_tables import (
     backlog,
     bill_of_resources,
     budget,
     calendar,
     control_totals,
-    demand_inputs,
     drivers,
     families,
     finance,
     inventory,
     material_receipts,
-    past_plans,
     planned_production,
     plants,
     prices,
@@ -51,7 +51,6 @@ from sample_tables import (
     receipts,
     resources,
     sales,
-    shipments,
     supply_costs,
     units,
 )

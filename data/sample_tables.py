@@ -10,12 +10,9 @@ from sample_facts import (
     FAM,
     FAMILIES,
     FUTURE,
-    LATE_EAST,
-    LATE_ELSEWHERE,
     LEDGER_SLIP,
     LIFE,
     MONTHS,
-    OPTIMISM,
     PAST,
     PRODUCTS,
     REGIONS,
@@ -26,7 +23,7 @@ from sample_facts import (
     P,
     R,
 )
-from sample_world import at, capacity, levelled_plan, normal, pick, unexplained, whole, working_days
+from sample_world import at, capacity, levelled_plan, pick, unexplained, whole, working_days
 
 
 def dates(months) -> list[str]:
@@ -299,120 +296,3 @@ def calendar() -> pd.DataFrame:
     out = pd.DataFrame({"month": dates(MONTHS), "start": dates(MONTHS), "end": dates(MONTHS + pd.offsets.MonthEnd(0))})
     out = pd.concat([out.assign(plant=p, working_days=working_days(p)) for p in ("ALL", "Tarn", "Brek")])
     return out.sort_values(["month", "plant"])[["month", "plant", "start", "end", "working_days"]]
-
-
-# ---- plans of the past ---------------------------------------------------------------------------------------------
-
-
-def statistical(orders: np.ndarray, known: int) -> np.ndarray:
-    """Return 18 months from orders known so far: last two years' months carried on at the yearly drift, damped."""
-    past = orders[:known].astype(float)
-    drift = 1 + 0.6 * (past[-12:].sum(axis=0) / np.maximum(past[-24:-12].sum(axis=0), 1) - 1)
-    year = 0.65 * past[-12:] * drift + 0.35 * past[-24:-12] * drift * drift
-    return np.concatenate([year, year[:6] * drift])
-
-
-def streams(orders: np.ndarray, known: int, rng) -> dict[str, np.ndarray]:
-    """Return the three streams of a cycle; sales is always optimistic; consensus takes a fifth of it."""
-    base = statistical(orders, known)
-    hope = base * (1 + OPTIMISM) * (1 + 0.04 * normal(rng, *base.shape))
-    return {"statistical": whole(base), "sales": whole(hope), "consensus": whole(0.8 * base + 0.2 * hope)}
-
-
-def plan_frame(cycle: int, stream: str, measure: str, values: np.ndarray) -> pd.DataFrame:
-    """Return one stream of one cycle as rows; values per month and family, and region where they have one."""
-    out = grid(MONTHS[cycle : cycle + 18], SEASON, REGIONS if values.ndim == 3 else ["ALL"])
-    return out.assign(cycle=dates(MONTHS[[cycle]])[0], stream=stream, measure=measure, quantity=values.ravel())
-
-
-def past_plans(log: dict, rng) -> pd.DataFrame:
-    """Return twelve cycles of plans, each made from what was known then."""
-    orders, held = by_family(log["ordered"]), by_family(log["on_hand"])
-    frames = []
-    for cycle in range(PAST - 12, PAST):
-        made = streams(orders, cycle, rng)
-        frames += [plan_frame(cycle, stream, "demand", values) for stream, values in made.items()]
-        demand = made["consensus"].sum(axis=2)
-        stock = np.concatenate([held[cycle - 12 : cycle], held[cycle - 12 : cycle - 6]])
-        supply = np.zeros_like(stock)
-        have = held[cycle - 1]
-        for t in range(18):
-            supply[t] = np.clip(demand[t] + stock[t] - have, 0, None)
-            have = stock[t] = have + supply[t] - demand[t]
-        frames += [plan_frame(cycle, "consensus", "supply", supply), plan_frame(cycle, "consensus", "inventory", stock)]
-    return pd.concat(frames)[["cycle", "stream", "measure", "month", "family", "region", "quantity"]]
-
-
-def demand_inputs(log: dict, plan: pd.DataFrame, rng) -> pd.DataFrame:
-    """Return what sales, finance and one customer bring to this cycle."""
-    hope = plan_frame(PAST, "sales", "demand", streams(by_family(log["ordered"]), PAST, rng)["sales"])
-    hope = hope.assign(author="Sales director", reason="Regional sales outlook")
-    aim = plan[plan["month"] >= "2027-01-01"][["month", "family", "region", "quantity"]]
-    aim = aim.assign(stream="finance", author="Finance manager", reason="Operating plan 2027")
-    chain = hope[(hope["family"] == "Covers") & (hope["region"] == "East") & (hope["month"] >= "2027-03-01")]
-    chain = chain.assign(stream="customer", quantity=chain["quantity"] + 420)
-    chain = chain.assign(author="Key account manager East", reason="Listing at the DIY chain")
-    out = pd.concat([hope, aim, chain]).assign(cycle="2026-11-01")
-    return out[["cycle", "stream", "month", "family", "region", "quantity", "author", "reason"]]
-
-
-# ---- deliveries ----------------------------------------------------------------------------------------------------
-
-
-def shipments(log: dict, rng) -> pd.DataFrame:
-    """Return order lines of the last twelve months: plant to centre, centre to customer."""
-    when = ["ordered_on", "requested_on", "promised_on", "shipped_on", "delivered_on"]
-    columns = ["order", "line", "delivery", "leg", "product", "from", "to", *when, "ordered", "shipped"]
-    return pd.concat([to_customers(log, rng), to_centres(log)])[columns]
-
-
-def order_lines(log: dict) -> pd.DataFrame:
-    """Return three order lines per month, product and region; `later` is what did not ship in its month."""
-    cells = grid(CLOSED, PRODUCTS["product"], REGIONS)
-    cells = cells.assign(ordered=log["ordered"].ravel(), short=log["backlog"].ravel())
-    cells["order"] = [f"C{n:05d}" for n in range(len(cells))]
-    cells = cells[(cells["month"] >= "2025-11-01") & (cells["ordered"] > 0)]
-    share = [cells["ordered"] // 3 + (cells["ordered"] % 3 >= n) for n in (1, 2, 3)]
-    lines = pd.concat([cells.assign(line=n + 1, ordered=share[n]) for n in range(3)])
-    lines = lines[lines["ordered"] > 0].sort_values(["order", "line"], ignore_index=True)
-    after = lines.iloc[::-1].groupby("order")["ordered"].cumsum().iloc[::-1] - lines["ordered"]
-    return lines.assign(later=np.clip(lines["short"] - after, 0, lines["ordered"]))
-
-
-def to_customers(log: dict, rng) -> pd.DataFrame:
-    """Return the deliveries of each line: at once, and in the month after what was short; East is often late."""
-    lines = order_lines(log)
-    day, luck, wait = (rng.random(len(lines)) for _ in range(3))
-    late = luck < np.where(lines["region"] == "East", LATE_EAST, LATE_ELSEWHERE)
-    lines["requested_on"] = pd.to_datetime(lines["month"]) + pd.to_timedelta(4 + (20 * day).astype(int), unit="D")
-    lines["way"] = pd.to_timedelta(3 + np.where(late, 2 + (8 * wait).astype(int), 0), unit="D")
-    first = lines.assign(delivery=1, shipped=lines["ordered"] - lines["later"])
-    first["shipped_on"] = first["requested_on"] - pd.Timedelta(days=3)
-    rest = lines[(lines["later"] > 0) & (lines["month"] < "2026-10-01")]
-    rest = rest.assign(delivery=2, shipped=rest["later"], ordered=0)
-    rest["shipped_on"] = pd.to_datetime(rest["month"]) + pd.DateOffset(months=1, days=4)
-    return written(pd.concat([first, rest]))
-
-
-def written(lines: pd.DataFrame) -> pd.DataFrame:
-    """Return deliveries with their route and dates as text; a line of which nothing left has not shipped."""
-    centre = {region: dc for dc, regions in DCS.items() for region in regions}
-    out = lines.assign(**{"leg": "dc-customer", "from": lines["region"].map(centre), "to": lines["region"]})
-    out["ordered_on"] = out["requested_on"] - pd.Timedelta(days=14)
-    out["promised_on"] = out["requested_on"]
-    out["shipped_on"] = out["shipped_on"].where(out["shipped"] > 0)
-    out["delivered_on"] = out["shipped_on"] + out["way"]
-    when = [name for name in out if name.endswith("_on")]
-    out[when] = out[when].apply(lambda d: d.dt.strftime("%Y-%m-%d"))
-    return out.sort_values(["order", "line", "delivery"])
-
-
-def to_centres(log: dict) -> pd.DataFrame:
-    """Return one transport a month, product and centre from its plant."""
-    made = receipts(log).query("source == 'made' and month >= '2025-11-01'").reset_index(drop=True)
-    out = made.rename(columns={"plant": "from", "location": "to", "quantity": "ordered"})
-    out = out.assign(order=[f"P{n:05d}" for n in range(len(made))], line=1, delivery=1, leg="plant-dc")
-    days = {"ordered_on": "02", "requested_on": "18", "promised_on": "18", "shipped_on": "16", "delivered_on": "18"}
-    out = out.assign(shipped=out["ordered"], **{name: made["month"].str[:8] + day for name, day in days.items()})
-    late = out.index % 29 == 0
-    return out.assign(delivered_on=out["delivered_on"].where(~late, made["month"].str[:8] + "21"))

@@ -9,6 +9,8 @@ import pytest
 
 from sop_lib import archive, run, settings, steps
 
+pytest_plugins = ["planbook_servers"]
+
 PRODUCTS = [["product", "family", "unit_price"], ["A1", "Alpha", "10"], ["A2", "Alpha", "20"], ["B1", "Beta", "5"]]
 SALES = ["month", "product", "region", "ordered", "shipped", "revenue"]
 SAMPLE = Path(__file__).parent.parent / "data" / "sample"

@@ -1,0 +1,171 @@
+"""What a run counts, with its money, and goes on with."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from workbook_edits import add, cell, edit, issue, read
+
+from sop_lib import checks, inputs, months, tables
+
+SHARED = Path(__file__).parent.parent.parent / "shared" / "data" / "iowa_liquor"
+ROOT = Path(__file__).parent.parent
+
+
+# -- what is counted and goes on
+
+
+def test_returns_are_counted_with_their_money(small_workbook):
+    for column, value in (("ordered", "-7"), ("shipped", "-7"), ("revenue", "-70")):
+        cell(small_workbook, "sales.csv", 2, column, value)
+    found = issue(read(small_workbook), "negative_quantity")
+    assert (found["severity"], found["rows"], found["quantity"], found["money"]) == ("warn", 1, -7, -70)
+    assert "netted against the same month, product and region" in found["finding"]
+
+
+def test_rows_after_the_closing_month_are_set_aside_and_counted(small_workbook):
+    found = read(small_workbook, "2026-09")
+    assert found.cycle == pd.Timestamp("2026-09-01")
+    assert found.tables["sales"]["month"].max() == pd.Timestamp("2026-08-01")
+    counted = issue(found, "after_closing_month")
+    assert (counted["rows"], counted["quantity"], counted["money"]) == (12, 1200, 2 * 200 * 35)
+
+
+def test_past_plans_and_demand_inputs_do_not_look_ahead(small_workbook):
+    plans = ["cycle", "stream", "measure", "month", "family", "quantity"]
+    rows = [[c, "consensus", "demand", "2026-12", "Alpha", "10"] for c in ("2026-09", "2026-10", "2026-11")]
+    add(small_workbook, "past_plans", plans, *rows)
+    bring = ["cycle", "stream", "month", "family", "quantity", "author", "reason"]
+    rows = [[c, "sales", "2026-12", "Alpha", "10", "role", "why"] for c in ("2026-10", "2026-11")]
+    add(small_workbook, "demand_inputs", bring, *rows)
+    found = read(small_workbook, "2026-10")
+    assert len(found.tables["past_plans"]) == 1
+    assert issue(found, "after_closing_month", "past_plans")["quantity"] == 20
+    assert len(found.tables["demand_inputs"]) == 1
+    assert issue(found, "after_closing_month", "demand_inputs")["rows"] == 1
+
+
+def test_a_gap_in_the_months(small_workbook):
+    edit(small_workbook, "sales.csv", lambda rows: [r for r in rows if r[0] not in ("2025-03", "2025-05")])
+    found = issue(read(small_workbook), "gap_in_months")
+    assert (found["subject"], found["rows"]) == ("2025-03, 2025-05", 2)
+
+
+def test_sales_that_end_before_the_cycle(small_workbook):
+    assert issue(read(small_workbook, "2027-01"), "gap_in_months")["subject"] == "2026-11, 2026-12"
+
+
+def test_what_is_kept_and_not_used_yet_is_said(small_workbook):
+    add(small_workbook, "drivers", ["month", "driver", "value"], ["2026-09", "rain", "3"], ["2026-10", "rain", "4"])
+    launches = ["product", "launch_month", "volume_year_1", "low", "high"]
+    add(small_workbook, "launches", launches, ["B1", "2027-01", "100", "80", ""])
+    found = read(small_workbook)
+    drivers, launch = issue(found, "not_used_yet", "drivers"), issue(found, "not_used_yet", "launches")
+    assert (drivers["severity"], drivers["rows"], drivers["subject"]) == ("info", 2, "drivers")
+    assert (launch["severity"], launch["rows"], launch["subject"]) == ("info", 1, "low")
+    assert len(found.tables["drivers"]) == 2
+
+
+def test_short_history(small_workbook):
+    edit(small_workbook, "sales.csv", lambda rows: [r for r in rows if r[0] == "month" or r[0] >= "2025-01"])
+    found = issue(read(small_workbook), "history_too_short")
+    assert (found["rows"], found["quantity"], found["money"]) == (22, 22 * 600, 22 * 7000)
+
+
+def test_a_product_never_sold(small_workbook):
+    edit(small_workbook, "products.csv", lambda rows: [*rows, ["C1", "Beta", "3"]])
+    found = issue(read(small_workbook), "product_never_sold", "products")
+    assert (found["subject"], found["severity"], found["money"]) == ("C1", "info", 0)
+    add(small_workbook, "launches", ["product", "launch_month", "volume_year_1"], ["C1", "2027-01", "100"])
+    assert "product_never_sold" not in read(small_workbook).issues["rule"].tolist()
+
+
+def test_one_series_only(small_workbook):
+    edit(small_workbook, "sales.csv", lambda rows: [rows[0], *(r for r in rows if r[1:3] == ["A1", "North"])])
+    assert issue(read(small_workbook), "one_series_only")["severity"] == "info"
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.3, 0.5])
+def test_a_last_month_that_looks_partial(small_workbook, kept):
+    def cut(rows):
+        last = [r for r in rows if r[0] == "2026-10"]
+        for r in last:
+            r[3] = r[4] = str(100 * kept)
+
+    edit(small_workbook, "sales.csv", cut)
+    found = issue(read(small_workbook), "partial_last_month")
+    assert found["subject"] == "2026-10"
+    assert found["quantity"] == pytest.approx(600 * kept - 600)
+    assert "expected about 600 units" in found["finding"]
+
+
+def test_a_season_is_not_taken_for_a_partial_month(small_workbook):
+    def season(rows):
+        for r in rows[1:]:
+            r[3] = r[4] = "20" if r[0][5:] == "10" else "100"
+
+    edit(small_workbook, "sales.csv", season)
+    assert "partial_last_month" not in read(small_workbook).issues["rule"].tolist()
+
+
+def test_a_column_that_looks_misspelt(small_workbook):
+    cell(small_workbook, "sales.csv", 1, "revenue", "revenu")
+    found = issue(read(small_workbook), "unused_columns")
+    assert found["severity"] == "warn"
+    assert "did you mean 'revenue'?" in found["finding"]
+
+
+def test_control_totals_and_the_ledger_name_both_numbers(small_workbook):
+    add(small_workbook, "control_totals", ["month", "measure", "source", "value"],
+        ["2026-09", "shipped", "Order system", "600"], ["2026-10", "shipped", "Order system", "650"])  # fmt: skip
+    add(small_workbook, "finance", ["month", "line", "plan", "actual"], ["2026-10", "revenue", "1", "6900"])
+    found = read(small_workbook)
+    total, ledger = issue(found, "control_total", "control_totals"), issue(found, "ledger_differs", "finance")
+    assert (total["subject"], total["rows"], total["quantity"]) == ("shipped · Order system", 1, -50)
+    assert "600 against 650 in 2026-10 (delta -50)" in total["finding"]
+    assert ledger["money"] == 100
+
+
+def test_gaps_in_optional_tables_say_what_they_switch_off(small_workbook):
+    add(small_workbook, "supply_costs", ["family", "plant", "make_cost"], ["Alpha", "P", "1"])
+    ahead = months.month_range(months.month("2026-11"), 20)
+    rows = [[f"{m:%Y-%m}", "P", "press", "10", "hours"] for m in ahead]
+    add(small_workbook, "resources", ["month", "plant", "resource", "capacity", "unit"], *rows)
+    add(
+        small_workbook,
+        "bill_of_resources",
+        ["family", "plant", "resource", "usage_per_unit"],
+        ["Alpha", "P", "oven", "1"],
+    )
+    materials = ["material", "on_hand", "supply_max", "lead_time_months", "unit_cost"]
+    add(small_workbook, "materials", materials, ["steel", "0", "0", "1", "1"], ["glue", "0", "", "1", "1"])
+    bill = [["steel", "Alpha", "1"], ["glue", "Alpha", "1"]]
+    add(small_workbook, "bill_of_materials", ["material", "family", "quantity_per_unit"], *bill)
+    add(small_workbook, "inventory", ["month", "product", "on_hand"], ["2026-10", "A1", "5"], ["2026-09", "A2", "5"])
+    found = read(small_workbook).issues.set_index(["rule", "subject"])
+    assert found.loc[("family_left_out", "Beta"), "money"] == 12 * 2 * 500
+    assert found.loc[("capacity_missing", "P · press"), "rows"] == 4
+    assert found.loc[("capacity_missing", "P · oven"), "rows"] == 24
+    assert found.loc[("material_without_supply", "steel"), "rows"] == 1
+    assert found.loc[("stock_missing", "2026-10"), "rows"] == 2
+
+
+def test_sold_products_without_any_price(small_workbook):
+    edit(small_workbook, "sales.csv", lambda rows: [r[:5] for r in rows])
+    cell(small_workbook, "products.csv", 4, "unit_price", "")
+    found = issue(read(small_workbook), "price_missing", "products")
+    assert (found["subject"], found["quantity"]) == ("B1", 12 * 200)
+
+
+def test_an_unusual_horizon(small_workbook):
+    with (small_workbook / "sop.toml").open("a", encoding="utf-8") as out:
+        out.write("\n[planning]\nhorizon_months = 12\n")
+    assert issue(read(small_workbook), "unusual_horizon", "sop.toml")["severity"] == "warn"
+
+
+def test_every_check_is_listed_and_returns_rows_of_data_issues(small_workbook):
+    found = read(small_workbook)
+    assert inputs.CHECKS is checks.CHECKS
+    for check in checks.CHECKS.values():
+        assert check(found.tables, months.month_range(found.cycle, 24)) == []
+    assert list(found.issues) == [c for c in tables.table("data_issues").names if c != "cycle"]
