@@ -10,12 +10,23 @@ from sop_lib.inputs import Inputs
 from sop_lib.mapping import listed
 from sop_lib.tables import ALL
 
-__all__ = ["OWN_DRAFT", "PLANS", "STREAMS", "opinions", "own_plans", "with_closed"]
+__all__ = ["OWN_DRAFT", "PLANS", "STREAMS", "opinions", "own_plans", "proposed", "with_closed"]
 
 PLANS = ("demand_plan", "inventory_plan", "scenario_comparison")
 OWN_DRAFT = "own draft"  # the stream of an own cycle's plan that nobody has approved
 STREAMS = {"consensus": 0, OWN_DRAFT: 0, "statistical": 1}
 MEASURES = {"supply": "supply", "closing": "inventory", "backlog": "backlog"}
+
+
+def proposed(plan: pd.DataFrame, comparison: pd.DataFrame, scenario: str = "base") -> pd.DataFrame:
+    """Return the rows of the strategy that `scenario_comparison` proposes, of one scenario; none without a proposal.
+
+    Where both tables hold cycles, each cycle's own proposal counts.
+    """
+    key = [c for c in ("cycle", "scenario", "strategy") if c in plan and c in comparison]
+    is_proposed = (comparison["measure"] == "proposed") & (comparison["value"] == 1)
+    chosen = comparison.loc[is_proposed & (comparison["scenario"] == scenario), key]
+    return plan.merge(chosen, on=key, how="inner", validate="many_to_one")
 
 
 def own_plans(demand_plan: pd.DataFrame, inventory_plan: pd.DataFrame, comparison: pd.DataFrame) -> pd.DataFrame:
@@ -29,13 +40,10 @@ def own_plans(demand_plan: pd.DataFrame, inventory_plan: pd.DataFrame, compariso
     steps = {"consensus": demand_plan, "statistical": demand_plan[demand_plan["step"] == "baseline"]}
     sums = [rows.groupby(key, as_index=False)[["quantity"]].sum().assign(stream=name) for name, rows in steps.items()]
     demand = pd.concat(sums, ignore_index=True).assign(measure="demand")
-    is_proposed = (
-        (comparison["measure"] == "proposed") & (comparison["value"] == 1) & (comparison["scenario"] == "base")
-    )
-    chosen = comparison.loc[is_proposed, ["cycle", "scenario", "strategy"]]
-    stock = inventory_plan.merge(chosen, on=["cycle", "scenario", "strategy"], how="inner", validate="many_to_one")
-    stock = stock.rename(columns=MEASURES).melt(
-        ["cycle", "month", "family"], list(MEASURES.values()), var_name="measure", value_name="quantity"
+    stock = (
+        proposed(inventory_plan, comparison)
+        .rename(columns=MEASURES)
+        .melt(["cycle", "month", "family"], list(MEASURES.values()), var_name="measure", value_name="quantity")
     )
     parts = [demand, stock.assign(stream="consensus", region=ALL)]
     rows = pd.concat([p for p in parts if len(p)] or [demand], ignore_index=True).assign(product=ALL)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from sop_lib import finance, gap, months, scorecard, tables
+from sop_lib import approved, finance, gap, months, scorecard, tables
 from sop_lib.archive import Cycle
 
 __all__ = [
@@ -205,7 +205,7 @@ def exceptions(plan: Plan) -> list[str]:
 def tightest(plan: Plan) -> pd.DataFrame:
     """Return the load of the resource of which demand asks most against what overtime allows, next twelve months."""
     load = plan["resource_load"]
-    chosen = finance.proposed(load, plan["scenario_comparison"])
+    chosen = approved.proposed(load, plan["scenario_comparison"])
     near = (chosen if len(chosen) else load)[lambda d: d["month"] < plan.a_year_on]
     near = near[near["capacity"] + near["overtime"] > 0].sort_values(["plant", "resource", "month"])
     if near.empty:

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from sop_lib import finance, inventory, months, scorecard
+from sop_lib import approved, finance, inventory, months, scorecard
 from sop_lib.settings import Planning
 
 __all__ = ["NEEDS", "balance", "display_rows", "family_display"]
@@ -41,7 +41,7 @@ def family_display(
     since the start of the fiscal year. Families made or assembled to order show their backlog in place of stock.
     Cover is days of planned demand that stock lasts, or weeks of demand that wait.
     """
-    stock = finance.proposed(tables["inventory_plan"], tables["scenario_comparison"])
+    stock = approved.proposed(tables["inventory_plan"], tables["scenario_comparison"])
     facts = scorecard.Facts(cycle, planning.decision_lag, tables)
     lines = pd.concat([_sold(facts, stock), _made(facts, stock), _held(facts, stock), _plans(facts)], ignore_index=True)
     out = _unlike(display_rows(lines, cycle, horizon, planning.fiscal_year_start))

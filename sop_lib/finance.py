@@ -11,19 +11,12 @@ from sop_lib.history import units_sold
 from sop_lib.tables import ALL, empty
 
 __all__ = [
-    "budget_by_month", "by_family", "earlier_plans", "financial_plan", "plan_view", "proposed", "sales_outlook",
+    "budget_by_month", "by_family", "earlier_plans", "financial_plan", "plan_view", "sales_outlook",
     "stock_values", "unit_values", "with_own",
 ]  # fmt: skip
 
 KEY = ["month", "product", "region"]
 SAME = 1e-6  # a solver meets demand to about this part of it
-
-
-def proposed(plan: pd.DataFrame, comparison: pd.DataFrame, scenario: str = "base") -> pd.DataFrame:
-    """Return the rows of the strategy that `scenario_comparison` proposes, of one scenario; none without a proposal."""
-    is_proposed = (comparison["measure"] == "proposed") & (comparison["value"] == 1)
-    chosen = comparison.loc[is_proposed & (comparison["scenario"] == scenario), "strategy"]
-    return plan[(plan["scenario"] == scenario) & plan["strategy"].isin(chosen)].reset_index(drop=True)
 
 
 # Prices and costs

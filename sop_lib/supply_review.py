@@ -3,12 +3,12 @@
 import numpy as np
 import pandas as pd
 
-from sop_lib import supply_tables
+from sop_lib import approved, supply_tables
 from sop_lib.mix import Tables
 
 __all__ = [
     "FORMATS", "cost_kinds", "cover", "dearest_limits", "demonstrated_share", "first_overload", "headline",
-    "missing", "overload_sentence", "people_by_quarter", "people_sentence", "proposed", "rate_sentence", "rates",
+    "missing", "overload_sentence", "people_by_quarter", "people_sentence", "rate_sentence", "rates",
     "shortage_sentence", "shortages", "strategies", "strategy_sentence", "to_order",
 ]  # fmt: skip
 
@@ -26,12 +26,6 @@ def missing(found: Tables) -> list[str]:
         "bill_of_materials",
     )
     return [name for name in steps if found[name].empty]
-
-
-def proposed(table: pd.DataFrame, comparison: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of the proposed strategy."""
-    best = comparison[(comparison["measure"] == "proposed") & (comparison["value"] == 1)]
-    return table[table["strategy"].isin(best["strategy"])]
 
 
 def rates(receipts: pd.DataFrame, products: pd.DataFrame, supply: pd.DataFrame, first: pd.Timestamp) -> pd.DataFrame:
@@ -145,7 +139,9 @@ def headline(plans: Tables, rate: pd.DataFrame, currency: str) -> list[str]:
     comparison = plans["scenario_comparison"]
     if comparison.empty:
         return ["Supply is not planned yet: no table says what stock or capacity there is."]
-    best = {name: proposed(plans[name], comparison) for name in ("inventory_plan", "resource_load", "people_plan")}
+    best = {
+        name: approved.proposed(plans[name], comparison) for name in ("inventory_plan", "resource_load", "people_plan")
+    }
     sentences = [
         strategy_sentence(comparison, currency),
         shortage_sentence(best["inventory_plan"]),

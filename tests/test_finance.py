@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sop_lib import finance, history, mix, months, tables
+from sop_lib import approved, finance, history, mix, months, tables
 
 CYCLE = months.month("2026-11")
 OCT, NOV, DEC = (months.month(m) for m in ("2026-10", "2026-11", "2026-12"))
@@ -187,8 +187,8 @@ def test_the_proposed_strategy_is_chosen_by_the_comparison():
         value=[0.0, 1.0],
         unit="",
     )
-    assert finance.proposed(both, chosen)["shipped"].tolist() == [2]
-    assert finance.proposed(both, chosen[:0]).empty
+    assert approved.proposed(both, chosen)["shipped"].tolist() == [2]
+    assert approved.proposed(both, chosen[:0]).empty
 
 
 @settings(max_examples=25, deadline=None)
