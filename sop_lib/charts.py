@@ -116,6 +116,16 @@ def closed_line(ax: Axes, cycle: pd.Timestamp) -> None:
         spot.set(color=MUTED, ha=side, va="top")
 
 
+def _by_month(ax: Axes, months: pd.DatetimeIndex, cycle: pd.Timestamp, unit: str, labels: list) -> None:
+    """Finish an axis of units a month: from zero, closed and planned months told apart, lines named at their end."""
+    ax.margins(x=0.01)
+    ax.set_ylim(bottom=0)
+    closed_line(ax, cycle)
+    scaled(ax, f"{unit} a month")
+    end_labels(ax, labels)
+    month_ticks(ax, months)
+
+
 def outlook(months: pd.DataFrame, cycle: pd.Timestamp, unit: str) -> Figure:
     """Return actual, demand with its range, supply and budget by month; what supply leaves open is filled red."""
     figure, ax = canvas(8.4, 3.1)
@@ -134,12 +144,7 @@ def outlook(months: pd.DataFrame, cycle: pd.Timestamp, unit: str) -> Figure:
         ax.plot(months.month, months[name], color=colour, linestyle=line, linewidth=1.8)
         if len(known) and name != "actual":
             labels.append((float(known[name].iloc[-1]), name, colour))
-    ax.margins(x=0.01)
-    ax.set_ylim(bottom=0)
-    closed_line(ax, cycle)
-    scaled(ax, f"{unit} a month")
-    end_labels(ax, labels)
-    month_ticks(ax, pd.DatetimeIndex(months.month))
+    _by_month(ax, pd.DatetimeIndex(months.month), cycle, unit, labels)
     return figure
 
 
@@ -159,12 +164,7 @@ def planner_view(months: pd.DataFrame, cycle: pd.Timestamp, unit: str) -> Figure
         known = months.dropna(subset=[name])
         ax.plot(known.month, known[name], color=colour, linestyle=line, linewidth=2.2 if name == "plan" else 1.4)
         labels += [(float(known[name].iloc[-1]), text, colour)] if len(known) and text else []
-    ax.margins(x=0.01)
-    ax.set_ylim(bottom=0)
-    closed_line(ax, cycle)
-    scaled(ax, f"{unit} a month")
-    end_labels(ax, labels)
-    month_ticks(ax, pd.DatetimeIndex(months.month))
+    _by_month(ax, pd.DatetimeIndex(months.month), cycle, unit, labels)
     return figure
 
 

@@ -1,5 +1,7 @@
 """Notebook 04's first screen and evidence: the year against budget, the gaps that cost most, and what closes them."""
 
+from typing import Any
+
 import pandas as pd
 from markupsafe import Markup
 
@@ -10,7 +12,7 @@ from sop_lib.settings import Planning
 from sop_lib.tables import ALL
 
 __all__ = [
-    "bridge_finding", "call_table", "call_tiles", "family_finding", "family_months", "gap_table", "headline",
+    "against", "bridge_finding", "call_table", "call_tiles", "family_finding", "family_months", "gap_table", "headline",
     "monthly_money", "notes", "option_finding", "outlook_finding", "priced_options", "questions", "risk_finding",
     "year_margin",
 ]  # fmt: skip
@@ -71,10 +73,11 @@ def _call_sentence(row, currency: str) -> Markup:
     }
     short = f" over {row.months:.0f} of its months" if row.months < 12 else ""
     between = f" ({count(row.low)} to {count(row.high)} in four cases of five)" if pd.notna(row.low) else ""
-    return Markup(words[row.line]).format(closes, short + between, _against(row, key))
+    return Markup(words[row.line]).format(closes, short + between, against(row, key))
 
 
-def _against(row, key: dict) -> Markup:
+def against(row: Any, key: dict) -> Markup:
+    """Return how a row of `year_call` stands to its budget, else to last year, as the end of a sentence."""
     for base, word in (("budget", "budget"), ("last_year", "last year")):
         aim = getattr(row, base)
         if pd.notna(aim) and aim:
@@ -91,7 +94,7 @@ def _stock_sentence(row, currency: str) -> Markup:
     ends = number(row.latest, count(row.latest), column="latest", **key)
     now = number(row.actual_to_date, money(row.actual_to_date, currency), column="actual_to_date", **key)
     return Markup("Stock goes from {} to {} at the end of {}{}.").format(
-        now, ends, f"{row.fiscal_year:.0f}", _against(row, key)
+        now, ends, f"{row.fiscal_year:.0f}", against(row, key)
     )
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from sop_lib import briefing, page
+from sop_lib import briefing, gap_review, page
 from sop_lib.briefing import NOISE, Plan, unit_of
 from sop_lib.page import count, money, number, percent
 
@@ -13,8 +13,6 @@ __all__ = [
     "changes", "family_finding", "family_story", "headline", "listed", "outlook_finding", "resource_finding", "say",
     "span", "status",
 ]  # fmt: skip
-
-LEVEL = 0.005  # a year within half a percent of budget is level with it
 
 
 def say(text: str, *parts: object) -> Markup:
@@ -136,19 +134,7 @@ def _year_sentence(plan: Plan) -> Markup:
     key = {"source": "year_call", "fiscal_year": row.fiscal_year, "family": "ALL", "line": "revenue"}
     closes = number(row.latest, money(row.latest, plan.currency), column="latest", **key)
     likely = f" ({page.between(row.low, row.high)})" if pd.notna(row.low) and pd.notna(row.high) else ""
-    return say("{} closes at {} revenue{}{}.", int(row.fiscal_year), closes, likely, _against(row, key))
-
-
-def _against(row: Any, key: dict) -> Markup:
-    """Return how a call stands to its budget, else to last year."""
-    for base, word in (("budget", "budget"), ("last_year", "last year")):
-        if pd.notna(row[base]) and row[base]:
-            change = row.latest / row[base] - 1
-            if abs(change) < LEVEL:
-                return say(", level with {}", word)
-            text = number(change, percent(abs(change), 1 if abs(change) < 0.1 else 0), column=f"latest/{base}-1", **key)
-            return say(", {} {} {}", text, "above" if change > 0 else "below", word)
-    return say("")
+    return say("{} closes at {} revenue{}{}.", int(row.fiscal_year), closes, likely, gap_review.against(row, key))
 
 
 def outlook_finding(plan: Plan) -> str:
@@ -224,7 +210,7 @@ def family_story(plan: Plan, family: str) -> list[Markup]:
     if year is not None:
         key = {"source": "year_call", "fiscal_year": year.fiscal_year, "family": family, "line": "revenue"}
         closes = number(year.latest, money(year.latest, plan.currency), column="latest", **key)
-        said.append(say("{} revenue closes at {}{}.", int(year.fiscal_year), closes, _against(year, key)))
+        said.append(say("{} revenue closes at {}{}.", int(year.fiscal_year), closes, gap_review.against(year, key)))
     return said
 
 
