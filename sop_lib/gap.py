@@ -54,10 +54,15 @@ def _late(rows: pd.DataFrame, inventory_plan: pd.DataFrame) -> pd.Series:
 
 
 def _budget(rows: pd.DataFrame, budget: pd.DataFrame) -> pd.DataFrame:
-    """Return budget units and revenue per month, family and region; what has no region is shared by demand."""
+    """Return budget units and revenue per month, family and region.
+
+    What has no region, or one in which nothing is planned, is shared by demand.
+    """
     values = ["budget", "budget_revenue"]
     aims = finance.budget_by_month(budget, "region")
     aims = aims.rename(columns={"quantity": "budget", "revenue": "budget_revenue"})[[*KEY, *values]]
+    met = pd.MultiIndex.from_frame(aims[KEY]).isin(pd.MultiIndex.from_frame(rows[KEY]))
+    aims = aims.assign(region=aims["region"].where(met, ALL)).groupby(KEY)[values].sum(min_count=1).reset_index()
     whole = aims[aims["region"] == ALL].drop(columns="region")
     shared = rows[KEY].assign(share=_share(rows)).merge(whole, on=["month", "family"], how="inner", validate="m:1")
     shared = shared.assign(**{v: shared[v] * shared["share"] for v in values})[[*KEY, *values]]

@@ -115,8 +115,6 @@ class Workbench:
             self._say([str(error)])
         plan, told = _now(self.desk, self.standing)
         touching = workbench.standing_of(told, self.standing, self.chosen)
-        self.picture.value = workbench.picture(self.desk, plan, self.chosen).data
-        self.details.value = workbench.details(self.desk, plan, touching, self.chosen).data
         self.shown = workbench.numbers(self.desk, plan, self.chosen)
         typed = self.drafts.get(self.chosen, {})
         for month, cell in self.cells.items():
@@ -126,6 +124,8 @@ class Workbench:
         self.pick.value = touching["id"].iloc[0] if len(touching) else None
         self.taking_back.layout.display = "" if len(touching) else "none"
         self.choice.layout.display = "" if self.conflicts else "none"
+        self.details.value = workbench.details(self.desk, plan, touching, self.chosen).data
+        self.picture.value = workbench.picture(self.desk, plan, self.chosen).data  # last: a new picture says "ready"
 
     def _selection(self) -> Chosen:
         return Chosen(self.family.value, self.product.value, self.region.value)

@@ -113,6 +113,13 @@ def test_a_budget_may_have_regions_for_some_families_only():
     assert found[["family", "budget"]].to_numpy().tolist() == [["A", 70], ["A", 30], ["B", 6], ["B", 2]]
 
 
+def test_a_budget_by_regions_is_kept_whole_where_demand_has_none_or_others():
+    budget = table("budget", month=H[0], family="A", region=["North", "South"], quantity=[70.0, 30.0])
+    assert gap.gap(outlook([100.0], None, {"ALL": 1.0}), NO_STOCK, budget)["budget"].tolist() == [100]
+    found = gap.gap(outlook([100.0], None, {"East": 0.5, "North": 0.5}), NO_STOCK, budget)
+    assert found[["region", "budget"]].to_numpy().tolist() == [["East", 15], ["North", 85]]
+
+
 def test_costliest_gap_is_a_stretch_of_short_months():
     plan = stock([100.0, 100.0, 100.0], [80.0, 90.0, 130.0])
     rows = gap.gap(outlook([100.0, 100.0, 100.0], plan["shipped"].tolist()), plan, NO_BUDGET)
