@@ -1,23 +1,11 @@
 """The rolling-origin backtest: forecasts as they would have been made from earlier months, beside what came."""
 
-from collections.abc import Callable
-
 import pandas as pd
 
-from sop_lib import accuracy, hierarchy
-from sop_lib.forecast import (
-    BENCHMARK,
-    COMBINATION,
-    MONTHS_NEEDED,
-    REMARK,
-    RULES,
-    Forecasts,
-    Model,
-    combine,
-    of_rule,
-    run_models,
-    series_rules,
-)
+from sop_lib import accuracy, engines, hierarchy
+from sop_lib.engines import REMARK, Forecasts
+from sop_lib.forecast import MONTHS_NEEDED, combine, of_rule, series_rules
+from sop_lib.models import BENCHMARK, COMBINATION, RULES
 
 __all__ = ["backtest", "backtest_levels", "full_windows", "held_out", "model_scores"]
 
@@ -57,16 +45,9 @@ def backtest(panel: pd.DataFrame, rules: pd.DataFrame, horizon: int) -> Forecast
         then = series_rules(part[part["month"] <= first_origin])
         known.append(then.assign(lags=lags, origins=origins))
         for rule in RULES:
-            found.append(run_models(of_rule(part, then, rule), RULES[rule].models, _replay(lags, origins)))
-        found.append(run_models(part, (BENCHMARK,), _replay(lags, origins)))
+            found.append(engines.replayed(of_rule(part, then, rule), RULES[rule].models, lags, origins))
+        found.append(engines.replayed(part, (BENCHMARK,), lags, origins))
     return _beside_actual(combine(found, panel), panel, known)
-
-
-def _replay(lags: int, origins: int) -> Callable:
-    def run(engine, frame: pd.DataFrame, model: Model) -> pd.DataFrame:
-        return engine.cross_validation(df=frame, h=lags, n_windows=origins, step_size=1, refit=model.refit)
-
-    return run
 
 
 def _beside_actual(found: Forecasts, panel: pd.DataFrame, known: list[pd.DataFrame]) -> Forecasts:

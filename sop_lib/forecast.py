@@ -4,44 +4,27 @@ Combining beats choosing (Makridakis and others, M4): the forecast is the mean o
 the same weight. How good it is says `backtest`, how sure `ranges`.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
 
-from sop_lib import hierarchy
+from sop_lib import engines, hierarchy
+from sop_lib.engines import Forecasts
+from sop_lib.models import BENCHMARK, COMBINATION, RULES, SEASON
 
 __all__ = [
-    "BENCHMARK",
-    "COMBINATION",
-    "MODELS",
-    "RULES",
-    "Forecasts",
-    "Model",
     "combine",
     "forecast",
     "left_out",
     "of_rule",
     "panel",
     "rule_counts",
-    "run_models",
     "series_rules",
 ]  # fmt: skip
 
-SEASON, MONTHS_NEEDED, RECENT = 12, 24, 24
+MONTHS_NEEDED, RECENT = 24, 24
 INTERMITTENT_FROM = 1.32
 IMPLAUSIBLE_ABOVE = 3.0
-COMBINATION, BENCHMARK = "combination", "seasonal_naive"
 MEMBERS = ["family", "product", "region"]
-
-
-@dataclass(frozen=True)
-class Forecasts:
-    """Forecasts per series, origin, month and model, and what was left out or corrected on the way."""
-
-    table: pd.DataFrame
-    remarks: pd.DataFrame
 
 
 def panel(history: pd.DataFrame, level: str) -> pd.DataFrame:
@@ -117,53 +100,15 @@ def forecast(panel: pd.DataFrame, rules: pd.DataFrame, horizon: int) -> Forecast
     still = rules[rules["rule"].isin(["ended", "never sold"])].assign(month=panel["month"].max(), quantity=0.0)
     moving = panel[~panel["series"].isin(still["series"])]
     rows = pd.concat([moving, still[list(panel)]], ignore_index=True) if len(still) else moving
-    found = [run_models(of_rule(rows, rules, rule), RULES[rule].models, _predict(horizon)) for rule in RULES]
+    found = [engines.predicted(of_rule(rows, rules, rule), RULES[rule].models, horizon) for rule in RULES]
     of_a_year = moving[moving["series"].isin(rules.loc[rules["months"] >= SEASON, "series"])]
-    benchmark = run_models(of_a_year, (BENCHMARK,), _predict(horizon))
+    benchmark = engines.predicted(of_a_year, (BENCHMARK,), horizon)
     return combine([*found, benchmark], panel)
 
 
 def of_rule(panel: pd.DataFrame, rules: pd.DataFrame, rule: str) -> pd.DataFrame:
     """Return the months of the series that a rule forecasts."""
     return panel[panel["series"].isin(rules.loc[rules["rule"] == rule, "series"])]
-
-
-def _predict(horizon: int) -> Callable:
-    def run(engine, frame: pd.DataFrame, model: "Model") -> pd.DataFrame:
-        out = engine.forecast(df=frame, h=horizon)
-        return out.assign(cutoff=out["unique_id"].map(frame.groupby("unique_id")["ds"].max()))
-
-    return run
-
-
-def run_models(panel: pd.DataFrame, models: tuple[str, ...], run: Callable) -> Forecasts:
-    """Return what each model says for each series of the panel, one model after the other."""
-    frame = panel.rename(columns={"series": "unique_id", "month": "ds", "quantity": "y"})[["unique_id", "ds", "y"]]
-    done = [_tried(frame, model, run) for model in models if len(frame)]
-    tables = [table for table, _ in done if len(table)]
-    empty = pd.DataFrame(columns=["series", "origin", "month", "model", "forecast"])
-    failed = [remark for _, remarks in done for remark in remarks]
-    return Forecasts(pd.concat(tables, ignore_index=True) if tables else empty, pd.DataFrame(failed, columns=REMARK))
-
-
-def _tried(frame: pd.DataFrame, model: str, run: Callable) -> tuple[pd.DataFrame, list[tuple]]:
-    """Run one model on all series at once; after an error, halve until the series that fails stands alone.
-
-    statsforecast's own fallback_model would put naive forecasts under the model's name and say nothing.
-    """
-    from statsforecast import StatsForecast
-
-    try:
-        out = run(StatsForecast([MODELS[model].make()], freq="MS", n_jobs=1), frame, MODELS[model])
-    except Exception as error:
-        ids = frame["unique_id"].unique()
-        if len(ids) == 1:
-            return pd.DataFrame(), [(ids[0], pd.NaT, model, "failed", str(error))]
-        halves = [frame[frame["unique_id"].isin(part)] for part in np.array_split(ids, 2)]
-        done = [_tried(half, model, run) for half in halves]
-        return pd.concat([table for table, _ in done]), [r for _, remarks in done for r in remarks]
-    out = out.rename(columns={"unique_id": "series", "cutoff": "origin", "ds": "month", model: "forecast"})
-    return out[["series", "origin", "month", "forecast"]].assign(model=model), []
 
 
 def combine(found: list[Forecasts], panel: pd.DataFrame) -> Forecasts:
@@ -221,54 +166,3 @@ def rule_counts(rules: pd.DataFrame, backtest: pd.DataFrame) -> pd.DataFrame:
         series=("series", "size"), not_backtested=("untested", "sum")
     )
     return out.sort_values("series", ascending=False, kind="stable", ignore_index=True)
-
-
-@dataclass(frozen=True)
-class Model:
-    """A model of statsforecast: its class, its settings, and whether a backtest must fit it at every origin."""
-
-    name: str
-    settings: dict
-    refit: bool = False
-
-    def make(self):
-        """Return a new model of statsforecast, imported only now because that takes seconds."""
-        from statsforecast import models
-
-        own = next(alias for alias, model in MODELS.items() if model is self)
-        return getattr(models, self.name)(**self.settings, alias=own)
-
-
-@dataclass(frozen=True)
-class Rule:
-    """Which models forecast a series, and the words for it in `forecast.method`."""
-
-    models: tuple[str, ...]
-    reason: str
-
-
-REMARK = ["series", "origin", "model", "remark", "error"]
-MODELS = {
-    "theta": Model("DynamicOptimizedTheta", {"season_length": SEASON}),
-    # CES must be fitted at every origin: carried forward, its parameters can make the filter explode
-    "ces": Model("AutoCES", {"season_length": SEASON}, refit=True),
-    "ets": Model("AutoETS", {"season_length": SEASON, "damped": True}),
-    "adida": Model("ADIDA", {}, refit=True),
-    "imapa": Model("IMAPA", {}, refit=True),
-    "tsb": Model("TSB", {"alpha_d": 0.2, "alpha_p": 0.2}, refit=True),
-    "mean": Model("HistoricAverage", {}, refit=True),
-    "last": Model("Naive", {}),
-    "zero": Model("ZeroModel", {}),
-    "last_year": Model("SeasonalNaive", {"season_length": SEASON}),
-    BENCHMARK: Model("SeasonalNaive", {"season_length": SEASON}),
-}
-RULES = {
-    COMBINATION: Rule(("theta", "ces", "ets"), "combination"),
-    "intermittent": Rule(("adida", "imapa", "tsb"), "intermittent: mean of ADIDA, IMAPA and TSB"),
-    "under two years": Rule(("last_year",), "12 to 23 months: seasonal naive"),
-    "short": Rule(("mean",), "6 to 11 months: their mean"),
-    "young": Rule(("mean",), "under 6 months: their mean"),
-    "constant": Rule(("last",), "constant: its value"),
-    "never sold": Rule(("zero",), "never sold: zero"),
-    "ended": Rule(("zero",), "ended: zero"),
-}

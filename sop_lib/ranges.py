@@ -14,7 +14,8 @@ from scipy import sparse, stats
 from sop_lib import hierarchy
 from sop_lib.accuracy import QUANTILES
 from sop_lib.backtest import full_windows
-from sop_lib.forecast import COMBINATION, RULES, series_rules
+from sop_lib.forecast import series_rules
+from sop_lib.models import COMBINATION, RULES
 
 __all__ = [
     "PATHS",

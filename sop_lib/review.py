@@ -5,8 +5,8 @@ import pandas as pd
 
 from sop_lib import months
 from sop_lib.accuracy import beside_naive
-from sop_lib.forecast import COMBINATION
 from sop_lib.hierarchy import level_keys
+from sop_lib.models import COMBINATION
 
 __all__ = [
     "FORMATS",

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from IPython.display import HTML
 
-from sop_lib import approved, archive, charts, finance, forecast, launches, months, overrides, page, review
+from sop_lib import approved, archive, charts, finance, launches, models, months, overrides, page, review
 from sop_lib.settings import Planning
 from sop_lib.tables import ALL, MEMBERS, as_kind
 
@@ -135,7 +135,7 @@ def scores_of(desk: Desk, chosen: Chosen) -> pd.DataFrame:
     rows = _series(desk.tables["accuracy"], chosen)
     rows = rows[(rows["lag"] == 0) & rows["metric"].isin(SCORES)]
     method = _series(desk.tables["forecast"], chosen)["method"]
-    rule = next((r for r in forecast.RULES.values() if len(method) and r.reason == method.iloc[0]), None)
+    rule = next((r for r in models.RULES.values() if len(method) and r.reason == method.iloc[0]), None)
     weight = {name: 1 / len(rule.models) for name in rule.models} if rule else {}
     wide = rows.pivot(index="model", columns="metric", values="value").reindex(columns=SCORES)
     out = wide.assign(n=rows.groupby("model")["n"].max()).reset_index().rename_axis(columns=None)

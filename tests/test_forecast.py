@@ -1,10 +1,9 @@
 import numpy as np
 import pandas as pd
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sop_lib import forecast
+from sop_lib import engines, forecast, models
 
 MONTHS = pd.date_range("2020-11-01", periods=72, freq="MS")
 
@@ -74,7 +73,7 @@ def test_the_combination_is_the_plain_mean_of_its_models():
     assert abs(wide["combination"].mean() / seasonal()[-12:].mean() - 1) < 0.1
 
 
-def models(**values) -> forecast.Forecasts:
+def said(**values) -> engines.Forecasts:
     rows = [
         {
             "series": "S",
@@ -86,12 +85,12 @@ def models(**values) -> forecast.Forecasts:
         for name, given_ in values.items()
         for i, v in enumerate(given_)
     ]
-    return forecast.Forecasts(pd.DataFrame(rows), pd.DataFrame(columns=forecast.REMARK))
+    return engines.Forecasts(pd.DataFrame(rows), pd.DataFrame(columns=engines.REMARK))
 
 
 def test_a_model_that_explodes_or_is_no_number_is_left_out_and_remarked():
     rows = panel(S=[10.0, 20.0, 10.0])
-    found = forecast.combine([models(a=[10, 12], b=[20, 1e6], c=[np.nan, 5.0], seasonal_naive=[7, 8])], rows)
+    found = forecast.combine([said(a=[10, 12], b=[20, 1e6], c=[np.nan, 5.0], seasonal_naive=[7, 8])], rows)
     best = found.table[found.table.model == "combination"]
     assert best.forecast.tolist() == [10, 12]
     assert found.remarks[["model", "remark"]].values.tolist() == [
@@ -101,47 +100,21 @@ def test_a_model_that_explodes_or_is_no_number_is_left_out_and_remarked():
 
 
 def test_negative_months_become_zero_and_are_counted():
-    found = forecast.combine([models(a=[-4, 6], b=[2, 6], seasonal_naive=[1, 1])], panel(S=[9.0, 9.0]))
+    found = forecast.combine([said(a=[-4, 6], b=[2, 6], seasonal_naive=[1, 1])], panel(S=[9.0, 9.0]))
     assert found.table[found.table.model == "combination"].forecast.tolist() == [1, 6]
     counted = forecast.left_out(found.remarks)
     assert counted[["remark", "model", "times", "series"]].values.tolist() == [["negative set to 0", "a", 1, 1]]
 
 
 def test_when_no_model_is_left_the_seasonal_naive_stands_in_and_says_so():
-    found = forecast.combine([models(a=[np.nan], seasonal_naive=[7.0])], panel(S=[9.0, 9.0]))
+    found = forecast.combine([said(a=[np.nan], seasonal_naive=[7.0])], panel(S=[9.0, 9.0]))
     assert found.table[found.table.model == "combination"].forecast.tolist() == [7.0]
     assert "stood in: no model left" in found.remarks.remark.tolist()
 
 
-def test_a_model_that_fails_on_one_series_is_named_with_it_and_serves_the_others():
-    def fails_on_b(engine, frame, model):
-        if "b" in set(frame.unique_id):
-            raise RuntimeError("no fit")
-        ids = frame.unique_id.unique()
-        return pd.DataFrame({"unique_id": ids, "cutoff": MONTHS[-1], "ds": MONTHS[-1], "zero": 1.0})
-
-    found = forecast.run_models(panel(a=[1, 2], b=[1, 2], c=[1, 2], d=[1, 2]), ("zero",), fails_on_b)
-    assert found.table.series.tolist() == ["a", "c", "d"]
-    assert found.remarks[["series", "model", "remark", "error"]].values.tolist() == [["b", "zero", "failed", "no fit"]]
-
-
-@pytest.mark.parametrize("name", forecast.MODELS)
-def test_every_model_forecasts_the_months_asked_for_and_the_same_twice(name):
-    rows = panel(a=seasonal(48), b=seasonal(48) * 3)
-
-    def run(engine, frame, model):
-        return engine.forecast(df=frame, h=5).assign(cutoff=MONTHS[-1])
-
-    first, second = (forecast.run_models(rows, (name,), run) for _ in range(2))
-    pd.testing.assert_frame_equal(first.table, second.table)
-    assert first.table.groupby("series").size().to_dict() == {"a": 5, "b": 5}
-    assert np.isfinite(first.table.forecast).all()
-    assert first.remarks.empty
-
-
 def test_every_rule_uses_models_that_exist_and_says_why():
-    for used in forecast.RULES.values():
-        assert set(used.models) <= set(forecast.MODELS)
+    for used in models.RULES.values():
+        assert set(used.models) <= set(models.MODELS)
         assert used.reason
 
 

@@ -16,7 +16,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from sop_lib import cli, forecast, scorecard, settings, steps, tables
+from sop_lib import cli, models, scorecard, settings, steps, tables
 
 REPO = Path(__file__).parent.parent
 README = (REPO / "README.md").read_text(encoding="utf-8")
@@ -24,11 +24,11 @@ NOTEBOOKS = sorted((REPO / "notebooks").glob("*.ipynb"))
 
 # A module imports only from those before it.
 NAMES = """
-months tables settings archive overrides planbook sources mapping checks inputs approved history breaks findings
-events hierarchy accuracy forecast backtest ranges review launches demand inventory mix supply_model rough_cut
-supply_problem supply_tables supply supply_review causes finance gap scenarios year_call scorecard display charts
-supply_charts page briefing gap_review story family_page pack export workbench widgets verify steps publish run closing
-lab adopt cli
+months tables settings archive overrides planbook sources mapping checks inputs models engines approved history breaks
+findings events hierarchy accuracy forecast backtest baseline ranges review launches demand inventory mix supply_model
+rough_cut supply_problem supply_tables supply supply_review causes finance gap scenarios year_call scorecard display
+charts supply_charts page briefing gap_review story family_page pack export workbench widgets verify steps publish run
+closing lab adopt cli
 """
 ORDER = NAMES.split()
 PURE = ORDER[ORDER.index("history") : ORDER.index("charts")]
@@ -174,7 +174,7 @@ def test_the_readme_names_each_setting_with_its_default():
 
 
 def test_the_readme_names_each_model_and_key_figure():
-    assert not [name for name in (*forecast.MODELS, forecast.COMBINATION) if f"`{name}`" not in README]
+    assert not [name for name in (*models.MODELS, models.COMBINATION) if f"`{name}`" not in README]
     assert not [kpi.label for kpi in scorecard.KPIS.values() if kpi.label not in README]
 
 

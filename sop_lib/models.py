@@ -1,0 +1,58 @@
+"""The forecast models and the rules that say which of them forecast a series. A new model is one line of MODELS."""
+
+from dataclasses import dataclass
+
+__all__ = ["BENCHMARK", "COMBINATION", "MODELS", "RULES", "SEASON", "Model", "Rule"]
+
+SEASON = 12
+COMBINATION, BENCHMARK = "combination", "seasonal_naive"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model of statsforecast: its class, its settings, and whether a backtest must fit it at every origin."""
+
+    name: str
+    settings: dict
+    refit: bool = False
+
+    def make(self):
+        """Return a new model of statsforecast, imported only now because that takes seconds."""
+        from statsforecast import models
+
+        own = next(alias for alias, model in MODELS.items() if model is self)
+        return getattr(models, self.name)(**self.settings, alias=own)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Which models forecast a series, and the words for it in `forecast.method`."""
+
+    models: tuple[str, ...]
+    reason: str
+
+
+MODELS = {
+    "theta": Model("DynamicOptimizedTheta", {"season_length": SEASON}),
+    # CES must be fitted at every origin: carried forward, its parameters can make the filter explode
+    "ces": Model("AutoCES", {"season_length": SEASON}, refit=True),
+    "ets": Model("AutoETS", {"season_length": SEASON, "damped": True}),
+    "adida": Model("ADIDA", {}, refit=True),
+    "imapa": Model("IMAPA", {}, refit=True),
+    "tsb": Model("TSB", {"alpha_d": 0.2, "alpha_p": 0.2}, refit=True),
+    "mean": Model("HistoricAverage", {}, refit=True),
+    "last": Model("Naive", {}),
+    "zero": Model("ZeroModel", {}),
+    "last_year": Model("SeasonalNaive", {"season_length": SEASON}),
+    BENCHMARK: Model("SeasonalNaive", {"season_length": SEASON}),
+}
+RULES = {
+    COMBINATION: Rule(("theta", "ces", "ets"), "combination"),
+    "intermittent": Rule(("adida", "imapa", "tsb"), "intermittent: mean of ADIDA, IMAPA and TSB"),
+    "under two years": Rule(("last_year",), "12 to 23 months: seasonal naive"),
+    "short": Rule(("mean",), "6 to 11 months: their mean"),
+    "young": Rule(("mean",), "under 6 months: their mean"),
+    "constant": Rule(("last",), "constant: its value"),
+    "never sold": Rule(("zero",), "never sold: zero"),
+    "ended": Rule(("zero",), "ended: zero"),
+}
