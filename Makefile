@@ -1,6 +1,8 @@
 # make run and make test are all a fresh machine needs: Python 3.11 or newer with venv and pip, and make.
 PYTHON ?= python3
 COMPANY ?= data/sample
+# make bench SERIES=file.parquet also measures the forecasts of series with a known future.
+SERIES ?=
 BIN := .venv/bin
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt
 
@@ -22,6 +24,7 @@ lint: .venv/test
 
 bench: .venv/run-time
 	@$(BIN)/python -m benchmarks.pipeline $(COMPANY)
+	$(if $(SERIES),@$(BIN)/python -m benchmarks.forecast $(SERIES))
 
 docs: .venv/run-time
 	$(BIN)/python -c "from sop_lib import tables; print(tables.dictionary(), end='')" > docs/tables.md
