@@ -1,15 +1,16 @@
 """The rolling-origin backtest: forecasts as they would have been made from earlier months, beside what came."""
 
+import numpy as np
 import pandas as pd
 
-from sop_lib import accuracy, engines, hierarchy
+from sop_lib import accuracy, engines, hierarchy, pooled
 from sop_lib.engines import REMARK, Forecasts
-from sop_lib.forecast import MONTHS_NEEDED, combine, of_rule, series_rules
-from sop_lib.models import BENCHMARK, COMBINATION, RULES
+from sop_lib.forecast import MONTHS_NEEDED, in_bulk, learned_together, of_rule, plausible, series_rules
+from sop_lib.models import BENCHMARK, COMBINATION, RULES, Rule
 
 __all__ = ["backtest", "backtest_levels", "full_windows", "held_out", "model_scores"]
 
-MAX_LAG, MAX_ORIGINS = 12, 12
+MAX_LAG, MAX_ORIGINS = 18, 12
 TESTED = ["series", "origin", "month", "model", "forecast", "level", "family", "product", "region", "scale", "scale_sq"]
 TESTED += ["spread", "rule", "lags", "origins", "actual", "lag"]
 
@@ -17,18 +18,19 @@ TESTED += ["spread", "rule", "lags", "origins", "actual", "lag"]
 def held_out(rules: pd.DataFrame, horizon: int) -> pd.DataFrame:
     """Return per series how many lags and origins its backtest has, so that 24 months stay before the first origin.
 
-    All 12 lags from 12 origins need 47 months; a shorter series gives up half of what is lacking in lags,
+    All 18 lags from 12 origins need 53 months; a shorter series gives up half of what is lacking in lags,
     half in origins. Series with fewer than 25 months or that ended have none.
     """
     most = min(horizon, MAX_LAG)
     spare = (rules["months"] - MONTHS_NEEDED).clip(0, most + MAX_ORIGINS - 1)
-    out = rules[["series"]].assign(lags=(spare // 2 + 1).clip(upper=most))
+    lags = np.maximum(spare // 2, spare - MAX_ORIGINS) + 1
+    out = rules[["series"]].assign(lags=lags.clip(upper=most))
     out["origins"] = (spare - out["lags"] + 1).clip(upper=MAX_ORIGINS)
     return out[(spare > 0) & (rules["last"] == rules["last"].max())].reset_index(drop=True)
 
 
-def backtest(panel: pd.DataFrame, rules: pd.DataFrame, horizon: int) -> Forecasts:
-    """Return forecasts of every model, the combination and the seasonal naive from earlier origins, beside what came.
+def backtest(panel: pd.DataFrame, rules: pd.DataFrame, horizon: int, recipes: dict[str, Rule] = RULES) -> Forecasts:
+    """Return forecasts of every model and of the seasonal naive from earlier origins, beside what came, in units.
 
     The rule of a series is what its months up to its first origin say. Models that carry a fit forward are
     fitted there and updated; the others are fitted again at every origin. `scale`, `scale_sq` and `spread` are as known
@@ -37,27 +39,38 @@ def backtest(panel: pd.DataFrame, rules: pd.DataFrame, horizon: int) -> Forecast
     found, known = [], []
     windows = held_out(rules, horizon).merge(rules[["series", "last"]], on="series", how="left", validate="one_to_one")
     if windows.empty:
-        return Forecasts(pd.DataFrame(columns=TESTED), pd.DataFrame(columns=REMARK))
+        none = pd.DataFrame(columns=TESTED).astype(dict.fromkeys(["origin", "month"], "datetime64[ns]"))
+        return Forecasts(none, pd.DataFrame(columns=REMARK))
     for _, members in windows.groupby(["lags", "origins"]):
         lags, origins = (int(members[name].iloc[0]) for name in ("lags", "origins"))
         part = panel[panel["series"].isin(members["series"])]
         first_origin = members["last"].max() - pd.DateOffset(months=lags + origins - 1)
         then = series_rules(part[part["month"] <= first_origin])
         known.append(then.assign(lags=lags, origins=origins))
-        for rule in RULES:
-            found.append(engines.replayed(of_rule(part, then, rule), RULES[rule].models, lags, origins))
+        for rule, recipe in recipes.items():
+            found.append(engines.replayed(of_rule(part, then, rule), in_bulk(recipe), lags, origins))
         found.append(engines.replayed(part, (BENCHMARK,), lags, origins))
-    return _beside_actual(combine(found, panel), panel, known)
+    facts = pd.concat(known, ignore_index=True)
+    found += [_together(panel, facts, rule, model) for rule in recipes for model in learned_together(recipes[rule])]
+    models = plausible(found, panel)
+    return Forecasts(_beside_actual(models.table, panel, facts), models.remarks)
 
 
-def _beside_actual(found: Forecasts, panel: pd.DataFrame, known: list[pd.DataFrame]) -> Forecasts:
-    series = pd.concat(known).drop(columns=["first", "last", "months", "interval", "silent", "highest"])
-    table = found.table.merge(series, on="series", how="left", validate="many_to_one")
+def _together(panel: pd.DataFrame, facts: pd.DataFrame, rule: str, model: str) -> Forecasts:
+    """Return what a pooled model would have said of the series that a rule forecasts, each within its own windows."""
+    members = facts.loc[facts["rule"] == rule, ["series", "lags", "origins"]]
+    if members.empty:
+        return Forecasts(members, pd.DataFrame(columns=REMARK))
+    return pooled.replayed(panel[panel["series"].isin(members["series"])], model, members)
+
+
+def _beside_actual(table: pd.DataFrame, panel: pd.DataFrame, facts: pd.DataFrame) -> pd.DataFrame:
+    known = facts.drop(columns=["first", "last", "months", "interval", "silent", "highest"])
+    table = table.merge(known, on="series", how="left", validate="many_to_one")
     actual = panel[["series", "month", "quantity"]].rename(columns={"quantity": "actual"})
     table = table.merge(actual, on=["series", "month"], how="left", validate="many_to_one")
-    apart = table["month"].dt.to_period("M").astype("int64") - table["origin"].dt.to_period("M").astype("int64")
-    order = ["series", "model", "origin", "lag"]
-    return Forecasts(table.assign(lag=apart).sort_values(order, ignore_index=True), found.remarks)
+    lag = (table["month"].dt.year - table["origin"].dt.year) * 12 + table["month"].dt.month - table["origin"].dt.month
+    return table.assign(lag=lag).sort_values(["series", "model", "origin", "lag"], ignore_index=True)
 
 
 def full_windows(backtest: pd.DataFrame) -> pd.DataFrame:
@@ -82,15 +95,17 @@ def backtest_levels(backtest: pd.DataFrame, panel: pd.DataFrame, levels: list[st
     return pd.concat(out, ignore_index=True)
 
 
-def model_scores(backtest: pd.DataFrame) -> pd.DataFrame:
-    """Return per rule and model its weight in the mean and how it did beside the seasonal naive, over all lags.
+def model_scores(backtest: pd.DataFrame, weights: pd.DataFrame) -> pd.DataFrame:
+    """Return per rule and model its mean weight and how it did beside the seasonal naive, over all lags.
 
     Models of a rule are scored on the same series; `series` were forecast by that rule at their first origin.
+    `weights` holds the weight of each series and model ahead.
     """
     rows = backtest.dropna(subset=["rule"])
     out = accuracy.scores(rows, ["rule", "model"]).drop(columns=["tracking_signal"])
     series = rows.groupby(["rule", "model"])["series"].nunique().rename("series").reset_index()
     out = out.merge(series, on=["rule", "model"], how="left", validate="one_to_one")
-    share = {(name, m): 1 / len(rule.models) for name, rule in RULES.items() for m in rule.models}
-    out.insert(2, "weight", [share.get(pair) for pair in zip(out["rule"], out["model"], strict=True)])
+    share = weights.groupby(["rule", "model"])["weight"].mean().reset_index()
+    out = out.merge(share, on=["rule", "model"], how="left", validate="one_to_one")
+    out.insert(2, "weight", out.pop("weight"))
     return out.sort_values(["rule", "weight", "model"], kind="stable", ignore_index=True)

@@ -1,30 +1,40 @@
-"""The demand engine: rules, models, backtest and combination of one panel, as the batch and the benchmark run it."""
+"""The demand engine: rules, models, backtest, weights and combination of one panel, as batch and benchmark run it."""
 
 from dataclasses import dataclass
 
 import pandas as pd
 
-from sop_lib import backtest, forecast
+from sop_lib import backtest, forecast, weights
 from sop_lib.engines import Forecasts
+from sop_lib.models import FAST, RULES
 
 __all__ = ["Baseline", "baseline"]
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """What the engine found for a panel: the rule of each series, its forecasts, and its backtest."""
+    """What the engine found for a panel: the rule of each series, its forecasts, its backtest and its weights.
+
+    `weights` holds series, rule, model, weight; `schemes` how the ways to weigh did at the decision lag.
+    """
 
     panel: pd.DataFrame
     rules: pd.DataFrame
     forecasts: Forecasts
     tested: Forecasts
+    weights: pd.DataFrame
+    schemes: pd.DataFrame
 
 
-def baseline(panel: pd.DataFrame, horizon: int) -> Baseline:
+def baseline(panel: pd.DataFrame, horizon: int, lag: int, fast: bool = False) -> Baseline:
     """Return the forecast of every series for the months of the horizon, and the same from earlier months, in units.
 
-    `panel` is what `forecast.panel` returns: level, series, family, product, region, month, quantity.
+    `panel` is what `forecast.panel` returns: level, series, family, product, region, month, quantity. `lag` is the
+    decision lag, at which weights are judged. `fast` leaves out the models that cost most.
     """
-    rules = forecast.series_rules(panel)
-    found = forecast.forecast(panel, rules, horizon)
-    return Baseline(panel, rules, found, backtest.backtest(panel, rules, horizon))
+    recipes, rules = FAST if fast else RULES, forecast.series_rules(panel)
+    ahead = forecast.forecast(panel, rules, horizon, recipes)
+    tested = backtest.backtest(panel, rules, horizon, recipes)
+    found = weights.weighed(tested.table, rules, recipes, lag)
+    both = [forecast.combine(*pair) for pair in ((ahead, found.ahead), (tested, found.tested))]
+    return Baseline(panel, rules, both[0], both[1], found.ahead, found.schemes)

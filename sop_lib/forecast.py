@@ -1,22 +1,26 @@
-"""Statistical forecast: a rule per series, models through statsforecast, and their plain mean.
+"""Statistical forecast: a rule per series, models through statsforecast, and their weighted mean.
 
-Combining beats choosing (Makridakis and others, M4): the forecast is the mean of the rule's models, each with
-the same weight. How good it is says `backtest`, how sure `ranges`.
+Combining beats choosing (Makridakis and others, M4): the forecast is the mean of the rule's models. The weights
+come from `weights`, how good it is says `backtest`, how sure `ranges`.
 """
 
 import numpy as np
 import pandas as pd
 
-from sop_lib import engines, hierarchy
+from sop_lib import engines, hierarchy, pooled
+from sop_lib import weights as weighing
 from sop_lib.engines import Forecasts
-from sop_lib.models import BENCHMARK, COMBINATION, RULES, SEASON
+from sop_lib.models import BENCHMARK, COMBINATION, MODELS, RULES, SEASON, Rule
 
 __all__ = [
     "combine",
     "forecast",
+    "in_bulk",
+    "learned_together",
     "left_out",
     "of_rule",
     "panel",
+    "plausible",
     "rule_counts",
     "series_rules",
 ]  # fmt: skip
@@ -25,6 +29,7 @@ MONTHS_NEEDED, RECENT = 24, 24
 INTERMITTENT_FROM = 1.32
 IMPLAUSIBLE_ABOVE = 3.0
 MEMBERS = ["family", "product", "region"]
+KEY = ["series", "origin", "month"]
 
 
 def panel(history: pd.DataFrame, level: str) -> pd.DataFrame:
@@ -95,15 +100,29 @@ def _rule(series: pd.DataFrame, last_known: pd.Timestamp) -> np.ndarray:
     return np.select(list(cases.values()), list(cases), COMBINATION)
 
 
-def forecast(panel: pd.DataFrame, rules: pd.DataFrame, horizon: int) -> Forecasts:
-    """Return the forecast of every model and of the combination, per series and month of the horizon, in units."""
+def forecast(panel: pd.DataFrame, rules: pd.DataFrame, horizon: int, recipes: dict[str, Rule] = RULES) -> Forecasts:
+    """Return the forecast of every model per series and month of the horizon, in units; implausible ones left out."""
     still = rules[rules["rule"].isin(["ended", "never sold"])].assign(month=panel["month"].max(), quantity=0.0)
     moving = panel[~panel["series"].isin(still["series"])]
     rows = pd.concat([moving, still[list(panel)]], ignore_index=True) if len(still) else moving
-    found = [engines.predicted(of_rule(rows, rules, rule), RULES[rule].models, horizon) for rule in RULES]
+    found = []
+    for rule, recipe in recipes.items():
+        part = of_rule(rows, rules, rule)
+        found.append(engines.predicted(part, in_bulk(recipe), horizon))
+        found += [pooled.predicted(part, model, horizon) for model in learned_together(recipe)]
     of_a_year = moving[moving["series"].isin(rules.loc[rules["months"] >= SEASON, "series"])]
-    benchmark = engines.predicted(of_a_year, (BENCHMARK,), horizon)
-    return combine([*found, benchmark], panel)
+    found.append(engines.predicted(of_a_year, (BENCHMARK,), horizon))
+    return plausible(found, panel)
+
+
+def in_bulk(recipe: Rule) -> tuple[str, ...]:
+    """Return the models of a rule that statsforecast fits to each series."""
+    return tuple(model for model in recipe.models if model in MODELS)
+
+
+def learned_together(recipe: Rule) -> tuple[str, ...]:
+    """Return the models of a rule that learn from all its series at once."""
+    return tuple(model for model in recipe.models if model in pooled.POOLED)
 
 
 def of_rule(panel: pd.DataFrame, rules: pd.DataFrame, rule: str) -> pd.DataFrame:
@@ -111,31 +130,43 @@ def of_rule(panel: pd.DataFrame, rules: pd.DataFrame, rule: str) -> pd.DataFrame
     return panel[panel["series"].isin(rules.loc[rules["rule"] == rule, "series"])]
 
 
-def combine(found: list[Forecasts], panel: pd.DataFrame) -> Forecasts:
-    """Return all forecasts with the plain mean of each series' models as the model `combination`.
+def plausible(found: list[Forecasts], panel: pd.DataFrame) -> Forecasts:
+    """Return all forecasts, none below 0, without those that are not a number or above three times the highest month.
 
-    A model whose forecast is not a number, or is above three times the highest month known, is left out of
-    the mean of that series and origin; negative months become 0. Both are remarked, and so is a series for
-    which no model is left: its seasonal naive stands in.
+    A model is left out for a series and origin as a whole. What was left out or set to 0 is remarked. The seasonal
+    naive stays whatever it says.
     """
     table = pd.concat([f.table for f in found if len(f.table)], ignore_index=True)
     table = table.merge(_highest(panel), on=["series", "origin"], how="left", validate="many_to_one")
     table["wild"] = table["forecast"].isna() | (table["forecast"] > IMPLAUSIBLE_ABOVE * table["highest"])
-    table["wild"] = table.groupby(["series", "origin", "model"])["wild"].transform("any") & (
-        table["model"] != BENCHMARK
-    )
+    wild = table.groupby(["series", "origin", "model"])["wild"].transform("any")
+    table["wild"] = wild & (table["model"] != BENCHMARK)
     table["below"] = ~table["wild"] & (table["forecast"] < 0)
     table["forecast"] = table["forecast"].clip(lower=0)
-    used = table[~table["wild"] & (table["model"] != BENCHMARK)]
-    key = ["series", "origin", "month"]
-    mean = used.groupby(key, as_index=False)["forecast"].mean()
-    naive = table.loc[table["model"] == BENCHMARK, [*key, "forecast"]].dropna()
-    both = pd.concat([mean.assign(own=True), naive.assign(own=False)], ignore_index=True)
-    best = both.drop_duplicates(key, keep="first")
-    remarks = pd.concat([f.remarks for f in found if len(f.remarks)] + _remarks(table, best), ignore_index=True)
-    models = pd.concat([used[[*key, "model", "forecast"]], naive.assign(model=BENCHMARK)])
-    models = pd.concat([models, best.drop(columns="own").assign(model=COMBINATION)])
-    return Forecasts(models.drop_duplicates([*key, "model"], ignore_index=True), remarks)
+    remarks = pd.concat([f.remarks for f in found if len(f.remarks)] + _remarks(table), ignore_index=True)
+    kept = table.loc[~table["wild"] & table["forecast"].notna(), [*KEY, "model", "forecast"]]
+    return Forecasts(kept.reset_index(drop=True), remarks)
+
+
+def combine(models: Forecasts, weights: pd.DataFrame) -> Forecasts:
+    """Return the forecasts with the weighted mean of each series' models as the model `combination`.
+
+    `weights` holds series, model, weight, and origin where they changed. Where no model of a series is left, its
+    seasonal naive stands in, and that is remarked.
+    """
+    mean = weighing.combined(models.table, weights, [c for c in ("series", "origin") if c in weights])
+    facts = models.table.drop(columns=["model", "forecast"]).drop_duplicates(KEY)
+    mean = mean.merge(facts, on=KEY, how="left", validate="one_to_one")
+    naive = models.table[models.table["model"] == BENCHMARK]
+    alone = naive[~_rows_of(naive).isin(_rows_of(mean))].assign(model=COMBINATION)
+    told = alone.drop_duplicates(["series", "origin"])[["series", "origin"]]
+    told = told.assign(model=BENCHMARK, remark="stood in: no model left", error="")
+    tables = [t for t in (models.table, mean, alone) if len(t)]
+    return Forecasts(pd.concat(tables, ignore_index=True), pd.concat([models.remarks, told], ignore_index=True))
+
+
+def _rows_of(table: pd.DataFrame) -> pd.MultiIndex:
+    return pd.MultiIndex.from_frame(table[KEY])
 
 
 def _highest(panel: pd.DataFrame) -> pd.DataFrame:
@@ -144,12 +175,11 @@ def _highest(panel: pd.DataFrame) -> pd.DataFrame:
     return panel[["series"]].assign(origin=panel["month"], highest=highest)
 
 
-def _remarks(table: pd.DataFrame, best: pd.DataFrame) -> list[pd.DataFrame]:
+def _remarks(table: pd.DataFrame) -> list[pd.DataFrame]:
     key = ["series", "origin", "model"]
     wild = table[table["wild"]].drop_duplicates(key)[key].assign(remark="left out: implausible", error="")
     below = table.loc[table["below"], key].assign(remark="negative set to 0", error="")
-    alone = best[~best["own"]].drop_duplicates(["series", "origin"])[["series", "origin"]]
-    return [wild, below, alone.assign(model=BENCHMARK, remark="stood in: no model left", error="")]
+    return [wild, below]
 
 
 def left_out(remarks: pd.DataFrame) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-__all__ = ["BENCHMARK", "COMBINATION", "MODELS", "RULES", "SEASON", "Model", "Rule"]
+__all__ = ["BENCHMARK", "COMBINATION", "FAST", "MODELS", "RULES", "SEASON", "Model", "Rule"]
 
 SEASON = 12
 COMBINATION, BENCHMARK = "combination", "seasonal_naive"
@@ -20,8 +20,9 @@ class Model:
         """Return a new model of statsforecast, imported only now because that takes seconds."""
         from statsforecast import models
 
-        own = next(alias for alias, model in MODELS.items() if model is self)
-        return getattr(models, self.name)(**self.settings, alias=own)
+        given = {name: value.make() if isinstance(value, Model) else value for name, value in self.settings.items()}
+        own = next((alias for alias, model in MODELS.items() if model is self), self.name)
+        return getattr(models, self.name)(**given, alias=own)
 
 
 @dataclass(frozen=True)
@@ -34,9 +35,12 @@ class Rule:
 
 MODELS = {
     "theta": Model("DynamicOptimizedTheta", {"season_length": SEASON}),
-    # CES must be fitted at every origin: carried forward, its parameters can make the filter explode
-    "ces": Model("AutoCES", {"season_length": SEASON}, refit=True),
+    "plain_theta": Model("Theta", {"season_length": SEASON}),
     "ets": Model("AutoETS", {"season_length": SEASON, "damped": True}),
+    "stl": Model(
+        "MSTL",
+        {"season_length": SEASON, "trend_forecaster": Model("DynamicOptimizedTheta", {"season_length": 1})},
+    ),
     "adida": Model("ADIDA", {}, refit=True),
     "imapa": Model("IMAPA", {}, refit=True),
     "tsb": Model("TSB", {"alpha_d": 0.2, "alpha_p": 0.2}, refit=True),
@@ -46,9 +50,10 @@ MODELS = {
     "last_year": Model("SeasonalNaive", {"season_length": SEASON}),
     BENCHMARK: Model("SeasonalNaive", {"season_length": SEASON}),
 }
+# Names that are not in MODELS are of `pooled.POOLED`, which learns from all series at once.
 RULES = {
-    COMBINATION: Rule(("theta", "ces", "ets"), "combination"),
-    "intermittent": Rule(("adida", "imapa", "tsb"), "intermittent: mean of ADIDA, IMAPA and TSB"),
+    COMBINATION: Rule(("theta", "ets", "stl", "pooled"), "combination"),
+    "intermittent": Rule(("adida", "imapa", "tsb", "pooled_means"), "intermittent: ADIDA, IMAPA, TSB and pooled means"),
     "under two years": Rule(("last_year",), "12 to 23 months: seasonal naive"),
     "short": Rule(("mean",), "6 to 11 months: their mean"),
     "young": Rule(("mean",), "under 6 months: their mean"),
@@ -56,3 +61,4 @@ RULES = {
     "never sold": Rule(("zero",), "never sold: zero"),
     "ended": Rule(("zero",), "ended: zero"),
 }
+FAST = RULES | {COMBINATION: Rule(("theta", "plain_theta", "pooled"), "combination")}

@@ -1,9 +1,10 @@
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sop_lib import engines, forecast, models
+from sop_lib import baseline, engines, forecast, models, pooled
 
 MONTHS = pd.date_range("2020-11-01", periods=72, freq="MS")
 
@@ -51,7 +52,7 @@ def test_a_series_that_stops_before_the_last_month_has_ended():
     both = panel(anchor=seasonal(), gone=seasonal())
     rows = both[(both.series == "anchor") | (both.month < "2026-05-01")].reset_index(drop=True)
     assert forecast.series_rules(rows).set_index("series").rule["gone"] == "ended"
-    found = forecast.forecast(rows, forecast.series_rules(rows), 3).table
+    found = baseline.baseline(rows, 3, 2).forecasts.table
     gone = found[(found.series == "gone") & (found.model == "combination")]
     assert gone.forecast.tolist() == [0, 0, 0]
     assert gone.month.min() == pd.Timestamp("2026-11-01")
@@ -66,10 +67,12 @@ def test_adi_and_scale_by_hand():
 
 def test_the_combination_is_the_plain_mean_of_its_models():
     rows = panel(anchor=seasonal())
-    found = forecast.forecast(rows, forecast.series_rules(rows), 12).table
-    wide = found.pivot(index="month", columns="model", values="forecast")
-    assert list(wide) == ["ces", "combination", "ets", "seasonal_naive", "theta"]
-    np.testing.assert_allclose(wide["combination"], wide[["theta", "ces", "ets"]].mean(axis=1))
+    found = baseline.baseline(rows, 12, 2)
+    wide = found.forecasts.table.pivot(index="month", columns="model", values="forecast")
+    assert list(wide) == ["combination", "ets", "pooled", "seasonal_naive", "stl", "theta"]
+    weight = found.weights.set_index("model")["weight"]
+    assert weight.sum() == pytest.approx(1)
+    np.testing.assert_allclose(wide["combination"], wide[weight.index] @ weight)
     assert abs(wide["combination"].mean() / seasonal()[-12:].mean() - 1) < 0.1
 
 
@@ -88,11 +91,15 @@ def said(**values) -> engines.Forecasts:
     return engines.Forecasts(pd.DataFrame(rows), pd.DataFrame(columns=engines.REMARK))
 
 
+def mean_of(found: engines.Forecasts, **weights) -> engines.Forecasts:
+    return forecast.combine(found, pd.DataFrame({"series": "S", "model": list(weights), "weight": weights.values()}))
+
+
 def test_a_model_that_explodes_or_is_no_number_is_left_out_and_remarked():
     rows = panel(S=[10.0, 20.0, 10.0])
-    found = forecast.combine([said(a=[10, 12], b=[20, 1e6], c=[np.nan, 5.0], seasonal_naive=[7, 8])], rows)
-    best = found.table[found.table.model == "combination"]
-    assert best.forecast.tolist() == [10, 12]
+    found = forecast.plausible([said(a=[10, 12], b=[20, 1e6], c=[np.nan, 5.0], seasonal_naive=[7, 8])], rows)
+    best = mean_of(found, a=0.2, b=0.5, c=0.3)
+    assert best.table[best.table.model == "combination"].forecast.tolist() == pytest.approx([10, 12])
     assert found.remarks[["model", "remark"]].values.tolist() == [
         ["b", "left out: implausible"],
         ["c", "left out: implausible"],
@@ -100,21 +107,22 @@ def test_a_model_that_explodes_or_is_no_number_is_left_out_and_remarked():
 
 
 def test_negative_months_become_zero_and_are_counted():
-    found = forecast.combine([said(a=[-4, 6], b=[2, 6], seasonal_naive=[1, 1])], panel(S=[9.0, 9.0]))
-    assert found.table[found.table.model == "combination"].forecast.tolist() == [1, 6]
+    found = forecast.plausible([said(a=[-4, 6], b=[2, 6], seasonal_naive=[1, 1])], panel(S=[9.0, 9.0]))
+    assert mean_of(found, a=0.5, b=0.5).table.query("model == 'combination'").forecast.tolist() == [1, 6]
     counted = forecast.left_out(found.remarks)
     assert counted[["remark", "model", "times", "series"]].values.tolist() == [["negative set to 0", "a", 1, 1]]
 
 
 def test_when_no_model_is_left_the_seasonal_naive_stands_in_and_says_so():
-    found = forecast.combine([said(a=[np.nan], seasonal_naive=[7.0])], panel(S=[9.0, 9.0]))
-    assert found.table[found.table.model == "combination"].forecast.tolist() == [7.0]
-    assert "stood in: no model left" in found.remarks.remark.tolist()
+    found = forecast.plausible([said(a=[np.nan], seasonal_naive=[7.0])], panel(S=[9.0, 9.0]))
+    best = mean_of(found, a=1.0)
+    assert best.table[best.table.model == "combination"].forecast.tolist() == [7.0]
+    assert "stood in: no model left" in best.remarks.remark.tolist()
 
 
 def test_every_rule_uses_models_that_exist_and_says_why():
     for used in models.RULES.values():
-        assert set(used.models) <= set(models.MODELS)
+        assert set(used.models) <= {*models.MODELS, *pooled.POOLED}
         assert used.reason
 
 

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from test_forecast import panel, seasonal
 
-from sop_lib import accuracy, backtest, forecast, hierarchy, ranges
+from sop_lib import accuracy, backtest, baseline, forecast, hierarchy, ranges
 
 AHEAD = pd.date_range("2026-11-01", periods=18, freq="MS")
 
@@ -113,8 +113,8 @@ def test_the_forecast_ties_at_every_level_wherever_it_was_made(level):
         .drop(columns=["level", "series"])
     )
     rows = forecast.panel(sold, level)
-    rules = forecast.series_rules(rows)
-    found, tested = forecast.forecast(rows, rules, 6), backtest.backtest(rows, rules, 6)
+    base = baseline.baseline(rows, 6, 2)
+    found, tested, rules = base.forecasts, base.tested, base.rules
     leaf, series, paths = ranges.at_product_region(found.table, rules, tested.table, sold, AHEAD[:6])
     table = ranges.forecast_table(leaf, series, paths, rules)
     sums = table.groupby("level")["mean"].sum()
