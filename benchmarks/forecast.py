@@ -38,6 +38,7 @@ from benchmarks.series import by_hash, read
 from sop_lib import baseline, ranges, steps
 from sop_lib.accuracy import QUANTILES
 from sop_lib.models import COMBINATION
+from sop_lib.settings import Planning
 
 BOUNDS = {"p025": "engine-lo-95", "p10": "engine-lo-80", "p90": "engine-hi-80", "p975": "engine-hi-95"}
 PEERS = {
@@ -58,9 +59,9 @@ HELD = ["coverage80", "coverage95"]
 # The engine and its peers
 
 
-def engine_result(panel: pd.DataFrame, horizon: int) -> pd.DataFrame:
+def engine_result(panel: pd.DataFrame, horizon: int, **how) -> pd.DataFrame:
     """Return series, month, forecast and the quantiles of QUANTILES, in units, as the batch makes them."""
-    found = baseline.baseline(panel, horizon)
+    found = baseline.baseline(panel, horizon, Planning().decision_lag, **how)
     months = pd.date_range(panel["month"].max(), periods=horizon + 1, freq="MS")[1:]
     own = found.forecasts.table[found.forecasts.table["model"] == COMBINATION]
     series, paths = ranges.sample_paths(own, found.rules, found.tested.table, months)
@@ -71,11 +72,11 @@ def engine_result(panel: pd.DataFrame, horizon: int) -> pd.DataFrame:
     return out.merge(own[["series", "month", "forecast"]], on=["series", "month"], how="left", validate="one_to_one")
 
 
-def engine(train: pd.DataFrame, horizon: int) -> pd.DataFrame:
+def engine(train: pd.DataFrame, horizon: int, **how) -> pd.DataFrame:
     """Return unique_id, step, the engine's forecast as `engine` and its ranges, each series a product of its own."""
     panel = train.rename(columns={"unique_id": "series", "ds": "month", "y": "quantity"})
     panel = panel.assign(level="product", family="ALL", product=panel["series"], region="ALL")
-    out = engine_result(panel, horizon).rename(columns={"series": "unique_id", "forecast": "engine", **BOUNDS})
+    out = engine_result(panel, horizon, **how).rename(columns={"series": "unique_id", "forecast": "engine", **BOUNDS})
     return _by_step(out.sort_values(["unique_id", "month"]), ["engine", *BOUNDS.values()])
 
 
@@ -111,10 +112,14 @@ def _by_step(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
 # Measuring
 
 
-def benchmark(train: pd.DataFrame, test: pd.DataFrame) -> tuple[dict, pd.DataFrame]:
-    """Return the record of the engine with those of its peers, and every method's forecasts beside the actuals."""
+def benchmark(train: pd.DataFrame, test: pd.DataFrame, **how) -> tuple[dict, pd.DataFrame]:
+    """Return the record of the engine with those of its peers, and every method's forecasts beside the actuals.
+
+    `how` goes to `baseline.baseline`.
+    """
     horizon, rows, cost, failed = int(test["step"].max()), test, {}, {}
-    makers: dict[str, Callable] = {"engine": engine, "naive2": naive2} | {name: partial(peer, name) for name in PEERS}
+    makers: dict[str, Callable] = {"engine": partial(engine, **how), "naive2": naive2}
+    makers |= {name: partial(peer, name) for name in PEERS}
     few = train[train["unique_id"].isin(train["unique_id"].unique()[:2])]
     for name, make in makers.items():
         print(f"{name} ...", file=sys.stderr)

@@ -17,6 +17,7 @@ from utilsforecast import losses
 __all__ = ["SEASON", "naive2", "scales", "scores"]
 
 SEASON = 12
+TINY = 1e-9
 SURE, YEARS_NEEDED = 1.645, 3  # the 90 % test for a season, and the years it needs
 
 
@@ -60,8 +61,8 @@ def _ranges(rows: pd.DataFrame, method: str, scale: pd.Series) -> dict:
 def scales(train: pd.DataFrame) -> pd.DataFrame:
     """Return per series `absolute` error of the seasonal naive, `squared` error of the one-step naive, and `unscaled`.
 
-    Both are means over the training part. One that is zero or unknown becomes the median of the others, and the
-    series is marked `unscaled`.
+    Both are means over the training part. One that is unknown, or zero but for rounding, becomes the median of the
+    others, and the series is marked `unscaled`.
 
     >>> two = pd.DataFrame({"unique_id": ["a"] * 14 + ["b"] * 14, "y": [*range(14), *[5.0] * 14]})
     >>> scales(two).values.tolist()
@@ -70,8 +71,9 @@ def scales(train: pd.DataFrame) -> pd.DataFrame:
     y, series = train["y"], train["unique_id"]
     seasonal, step = (y - y.groupby(series).shift(lag) for lag in (SEASON, 1))
     errors = pd.DataFrame({"absolute": seasonal.abs(), "squared": step**2})
-    means = errors.groupby(series).mean()
-    known = means.where(means > 0)
+    means, level = errors.groupby(series).mean(), y.abs().groupby(series).mean()
+    least = pd.DataFrame({"absolute": TINY * level, "squared": (TINY * level) ** 2})
+    known = means.where(means > least)
     return known.fillna(known.median()).assign(unscaled=known.isna().any(axis=1))
 
 

@@ -70,6 +70,8 @@ def test_a_series_without_a_scale_takes_the_median_of_the_others():
     assert found.absolute.to_dict() == {"a": 12, "b": 24, "c": 36, "still": 24, "young": 24}
     assert found.squared.to_dict() == {"a": 1, "b": 4, "c": 9, "still": 2.5, "young": 1}
     assert found.unscaled[found.unscaled].index.tolist() == ["still", "young"]
+    rounded = scores.scales(train(a=range(24), same=100 + 50 * np.sin(np.arange(36) * np.pi / 6)))
+    assert rounded.absolute["same"] == 12
 
 
 # Naive2
