@@ -9,7 +9,7 @@ import pandas as pd
 
 from sop_lib import engines, hierarchy, pooled
 from sop_lib import weights as weighing
-from sop_lib.engines import Forecasts
+from sop_lib.engines import LOCAL, Engine, Forecasts
 from sop_lib.models import BENCHMARK, COMBINATION, MODELS, RULES, SEASON, Rule
 
 __all__ = [
@@ -100,7 +100,9 @@ def _rule(series: pd.DataFrame, last_known: pd.Timestamp) -> np.ndarray:
     return np.select(list(cases.values()), list(cases), COMBINATION)
 
 
-def forecast(panel: pd.DataFrame, rules: pd.DataFrame, horizon: int, recipes: dict[str, Rule] = RULES) -> Forecasts:
+def forecast(
+    panel: pd.DataFrame, rules: pd.DataFrame, horizon: int, recipes: dict[str, Rule] = RULES, *, engine: Engine = LOCAL
+) -> Forecasts:
     """Return the forecast of every model per series and month of the horizon, in units; implausible ones left out."""
     still = rules[rules["rule"].isin(["ended", "never sold"])].assign(month=panel["month"].max(), quantity=0.0)
     moving = panel[~panel["series"].isin(still["series"])]
@@ -108,10 +110,10 @@ def forecast(panel: pd.DataFrame, rules: pd.DataFrame, horizon: int, recipes: di
     found = []
     for rule, recipe in recipes.items():
         part = of_rule(rows, rules, rule)
-        found.append(engines.predicted(part, in_bulk(recipe), horizon))
+        found.append(engines.predicted(part, in_bulk(recipe), horizon, engine=engine))
         found += [pooled.predicted(part, model, horizon) for model in learned_together(recipe)]
     of_a_year = moving[moving["series"].isin(rules.loc[rules["months"] >= SEASON, "series"])]
-    found.append(engines.predicted(of_a_year, (BENCHMARK,), horizon))
+    found.append(engines.predicted(of_a_year, (BENCHMARK,), horizon, engine=engine))
     return plausible(found, panel)
 
 
@@ -161,7 +163,7 @@ def combine(models: Forecasts, weights: pd.DataFrame) -> Forecasts:
     alone = naive[~_rows_of(naive).isin(_rows_of(mean))].assign(model=COMBINATION)
     told = alone.drop_duplicates(["series", "origin"])[["series", "origin"]]
     told = told.assign(model=BENCHMARK, remark="stood in: no model left", error="")
-    tables = [t for t in (models.table, mean, alone) if len(t)]
+    tables = [t for t in (models.table, mean, alone) if len(t)] or [models.table]
     return Forecasts(pd.concat(tables, ignore_index=True), pd.concat([models.remarks, told], ignore_index=True))
 
 
