@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from sop_lib import accuracy, engines, hierarchy, pooled
-from sop_lib.engines import REMARK, Forecasts
+from sop_lib.engines import LOCAL, REMARK, Engine, Forecasts
 from sop_lib.forecast import MONTHS_NEEDED, in_bulk, learned_together, of_rule, plausible, series_rules
 from sop_lib.models import BENCHMARK, COMBINATION, RULES, Rule
 
@@ -29,7 +29,9 @@ def held_out(rules: pd.DataFrame, horizon: int) -> pd.DataFrame:
     return out[(spare > 0) & (rules["last"] == rules["last"].max())].reset_index(drop=True)
 
 
-def backtest(panel: pd.DataFrame, rules: pd.DataFrame, horizon: int, recipes: dict[str, Rule] = RULES) -> Forecasts:
+def backtest(
+    panel: pd.DataFrame, rules: pd.DataFrame, horizon: int, recipes: dict[str, Rule] = RULES, *, engine: Engine = LOCAL
+) -> Forecasts:
     """Return forecasts of every model and of the seasonal naive from earlier origins, beside what came, in units.
 
     The rule of a series is what its months up to its first origin say. Models that carry a fit forward are
@@ -48,8 +50,8 @@ def backtest(panel: pd.DataFrame, rules: pd.DataFrame, horizon: int, recipes: di
         then = series_rules(part[part["month"] <= first_origin])
         known.append(then.assign(lags=lags, origins=origins))
         for rule, recipe in recipes.items():
-            found.append(engines.replayed(of_rule(part, then, rule), in_bulk(recipe), lags, origins))
-        found.append(engines.replayed(part, (BENCHMARK,), lags, origins))
+            found.append(engines.replayed(of_rule(part, then, rule), in_bulk(recipe), lags, origins, engine=engine))
+        found.append(engines.replayed(part, (BENCHMARK,), lags, origins, engine=engine))
     facts = pd.concat(known, ignore_index=True)
     found += [_together(panel, facts, rule, model) for rule in recipes for model in learned_together(recipes[rule])]
     models = plausible(found, panel)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from sop_lib import backtest, forecast, weights
-from sop_lib.engines import Forecasts
+from sop_lib.engines import LOCAL, Engine, Forecasts
 from sop_lib.models import FAST, RULES
 
 __all__ = ["Baseline", "baseline"]
@@ -26,15 +26,16 @@ class Baseline:
     schemes: pd.DataFrame
 
 
-def baseline(panel: pd.DataFrame, horizon: int, lag: int, fast: bool = False) -> Baseline:
+def baseline(panel: pd.DataFrame, horizon: int, lag: int, fast: bool = False, *, engine: Engine = LOCAL) -> Baseline:
     """Return the forecast of every series for the months of the horizon, and the same from earlier months, in units.
 
     `panel` is what `forecast.panel` returns: level, series, family, product, region, month, quantity. `lag` is the
-    decision lag, at which weights are judged. `fast` leaves out the models that cost most.
+    decision lag, at which weights are judged. `fast` leaves out the models that cost most. `engine` says where the
+    models run.
     """
     recipes, rules = FAST if fast else RULES, forecast.series_rules(panel)
-    ahead = forecast.forecast(panel, rules, horizon, recipes)
-    tested = backtest.backtest(panel, rules, horizon, recipes)
+    ahead = forecast.forecast(panel, rules, horizon, recipes, engine=engine)
+    tested = backtest.backtest(panel, rules, horizon, recipes, engine=engine)
     found = weights.weighed(tested.table, rules, recipes, lag)
     both = [forecast.combine(*pair) for pair in ((ahead, found.ahead), (tested, found.tested))]
     return Baseline(panel, rules, both[0], both[1], found.ahead, found.schemes)

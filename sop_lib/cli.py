@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sop_lib import archive, closing, inputs, months, planbook, publish, run, settings, steps
+from sop_lib import archive, closing, clusters, inputs, months, planbook, publish, run, settings, steps
 from sop_lib import lab as jupyter
 from sop_lib.settings import Settings
 
@@ -35,6 +35,7 @@ Inputs = Annotated[str, _option("--inputs", "DIR", "Where the input files lie, i
 Plans = Annotated[str, _option("--plans", "DIR", "Where the tables of the cycles are kept.")]
 Reports = Annotated[str, _option("--reports", "DIR", "Where packs are published.")]
 First = Annotated[str, _option("--from", "STEP", "Begin at this step, on the tables of the steps before it.")]
+Where = Annotated[str, _option("--engine", "URL", "Cluster that models run on, dask://HOST:PORT; else this machine.")]
 Closing = Annotated[str, _option("--cycle", "YYYY-MM", "The cycle.")]
 By = Annotated[str, _option("--by", "NAME", "Who decides: it stands in the plan book.")]
 Why = Annotated[str, _option("--reason", "TEXT", "Why.")]
@@ -44,12 +45,13 @@ Force = Annotated[bool, typer.Option("--force", help="Run even when nothing has 
 @app.command("run")
 def run_command(
     folder: Folder, cycle: Month = "", first: First = "", force: Force = False,
-    inputs_folder: Inputs = "", plans: Plans = "", reports: Reports = "",
+    engine: Where = "", inputs_folder: Inputs = "", plans: Plans = "", reports: Reports = "",
 ) -> None:  # fmt: skip
     """Run the notebooks of one cycle in order and publish its pack."""
     with _exit_codes():
         begin = _step(first)
-        company = _settings(folder, inputs_folder, plans, reports)
+        company = _settings(folder, inputs_folder, plans, reports, engine)
+        clusters.check(company.engine)
         _say_defaults(company)
         done = run.run_cycle(company, cycle, first=begin, force=force, console=out)
         if done.reused:
@@ -121,9 +123,9 @@ def lab(folder: Folder, inputs_folder: Inputs = "", plans: Plans = "", reports: 
         raise typer.Exit(jupyter.serve(_settings(folder, inputs_folder, plans, reports), _say))
 
 
-def _settings(folder: Path, inputs_folder: str, plans: str, reports: str) -> Settings:
+def _settings(folder: Path, inputs_folder: str, plans: str, reports: str, engine: str = "") -> Settings:
     """Return the settings of a company; folders given in the command are relative to the shell."""
-    given = {"SOP_INPUTS": inputs_folder, "SOP_PLANS": plans, "SOP_REPORTS": reports}
+    given = {"SOP_INPUTS": inputs_folder, "SOP_PLANS": plans, "SOP_REPORTS": reports, "SOP_ENGINE": engine}
     return settings.load(folder, {name: place for name, place in given.items() if place})
 
 
@@ -231,6 +233,7 @@ EXIT_CODES: dict[type[Exception], int] = {
     archive.ArchiveError: 2,
     run.CannotStart: 2,
     closing.NotApproved: 2,
+    clusters.EngineError: 2,
     planbook.BookError: 2,
     run.CycleClosed: 3,
     run.WorkbookBusy: 4,

@@ -116,8 +116,9 @@ def environment(settings: Settings) -> dict[str, str]:
         "SOP_WORKBOOK": settings.folder,
         "SOP_INPUTS": settings.inputs_folder,
         "SOP_PLANS": settings.plans_folder,
+        "SOP_RESULTS": settings.results_folder,
     }
-    return {name: str(folder) for name, folder in folders.items()}
+    return {name: str(folder) for name, folder in folders.items()} | {"SOP_ENGINE": settings.engine}
 
 
 # The staged copy

@@ -40,6 +40,7 @@ class Planning(_Strict):
     consensus_rule: Literal["statistical"] = "statistical"
     hierarchy: tuple[Literal["family", "product", "region"], ...] = ("product", "region")
     strategies: tuple[Literal["level", "chase", "mixed"], ...] = ("level", "chase", "mixed")
+    engine_lost: Literal["fail", "local"] = "fail"
 
 
 class Folders(_Strict):
@@ -77,7 +78,10 @@ class Source(_Strict):
 
 
 class Settings(_Strict):
-    """All settings of a workbook folder; `inputs_folder`, `plans_folder`, `reports_folder` are resolved paths."""
+    """All settings of a workbook folder; `inputs_folder`, `plans_folder`, `reports_folder` are resolved paths.
+
+    `results_folder` is where results of models are kept, `engine` the URL of the cluster they run on, if any.
+    """
 
     company: Company = Company()
     planning: Planning = Planning()
@@ -87,6 +91,8 @@ class Settings(_Strict):
     inputs_folder: Path = Path("inputs")
     plans_folder: Path = Path("plans")
     reports_folder: Path = Path("reports")
+    results_folder: Path = Path("plans/.results")
+    engine: str = ""
 
     def defaults_used(self) -> dict[str, object]:
         """Return the planning settings that `sop.toml` leaves to their default, by name."""
@@ -135,7 +141,8 @@ def load(folder: str | Path | None = None, environment: dict[str, str] | None = 
     """Return the settings of a workbook folder.
 
     Without a folder: the one that `SOP_WORKBOOK` names, else `data/sample` of the repository.
-    `SOP_INPUTS`, `SOP_PLANS` and `SOP_REPORTS` replace the folders that `sop.toml` names.
+    `SOP_INPUTS`, `SOP_PLANS` and `SOP_REPORTS` replace the folders that `sop.toml` names; `SOP_RESULTS` is where
+    results are kept if not in the plans folder, `SOP_ENGINE` the URL of a cluster.
 
     Raises SettingsError when `sop.toml` is absent, is not TOML, or holds a key or value that is not allowed.
     """
@@ -144,9 +151,11 @@ def load(folder: str | Path | None = None, environment: dict[str, str] | None = 
     path = home / "sop.toml"
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-        for name in ("folder", "inputs_folder", "plans_folder", "reports_folder"):
+        for name in ("folder", "inputs_folder", "plans_folder", "reports_folder", "results_folder"):
             if name in data:
                 raise SettingsError(f"sop.toml: '{name}' is not a setting; use [folders]")
+        if "engine" in data:
+            raise SettingsError("sop.toml: 'engine' is not a setting; use sop run --engine URL")
         problems = _unknown_names(data.get("inputs"))
         given = Settings.model_validate(data)
     except FileNotFoundError:
@@ -159,7 +168,7 @@ def load(folder: str | Path | None = None, environment: dict[str, str] | None = 
         raise SettingsError("\n".join([*(_sentence(e) for e in error.errors()), *problems])) from None
     if problems:
         raise SettingsError("\n".join(problems))
-    return given.model_copy(update=_folders(given, home, env))
+    return given.model_copy(update=_folders(given, home, env) | {"engine": env.get("SOP_ENGINE", "")})
 
 
 def _folders(given: Settings, home: Path, env) -> dict[str, Path]:
@@ -167,4 +176,5 @@ def _folders(given: Settings, home: Path, env) -> dict[str, Path]:
     for name in ("inputs", "plans", "reports"):
         own = env.get(f"SOP_{name.upper()}")
         out[f"{name}_folder"] = Path(own).resolve() if own else (home / getattr(given.folders, name)).resolve()
+    out["results_folder"] = Path(env.get("SOP_RESULTS") or out["plans_folder"] / ".results").resolve()
     return out

@@ -201,5 +201,7 @@ def test_a_folder_that_cannot_be_written_is_named(acme, tiny_notebooks, folder):
 def test_kernels_read_paths_from_their_environment(acme):
     told = run.environment(company(acme))
     assert told["SOP_WORKBOOK"] == str(acme)
-    assert set(told) == {"SOP_WORKBOOK", "SOP_INPUTS", "SOP_PLANS"}
+    assert set(told) == {"SOP_WORKBOOK", "SOP_INPUTS", "SOP_PLANS", "SOP_RESULTS", "SOP_ENGINE"}
+    staged = run.environment(run.staging(archive.open_cycle(company(acme))).settings)
+    assert staged["SOP_RESULTS"] == told["SOP_RESULTS"] == str(acme / "plans" / ".results")
     assert os.environ.get("SOP_WORKBOOK") != str(acme)
