@@ -25,7 +25,7 @@ __all__ = ["BOTTOM_UP", "METHODS", "candidates", "panels_above", "taking_part", 
 METHODS = (BOTTOM_UP, TOP_DOWN, MIDDLE_OUT, MINT) = ("bottom-up", "top-down", "middle-out", "mint")
 SHARED_FROM = {TOP_DOWN: "family", MIDDLE_OUT: "product"}
 MIX_MONTHS = 12
-LEAST_VARIANCE = 1e-8  # of a family's mean forecast: an error that is known to be none would divide by zero
+LEAST = 1e-8  # of a family's size and variance: an error that is known to be none would divide by zero
 STILL = ["ended", "never sold", "constant"]
 MEMBERS, WINDOW = ["family", "product", "region"], ["origin", "month"]
 
@@ -115,10 +115,11 @@ def _mint(rows: pd.DataFrame, stated: dict[str, pd.DataFrame]) -> tuple[pd.Serie
     All families are solved at once, the backtest and the months to come apart, because errors are known better now.
     A family's numbers are divided by its mean forecast, so that a solver meets small and large ones alike.
     """
-    size = rows.groupby("family")[BOTTOM_UP].mean()
-    size = size.where(size > 0, 1.0)
-    levels = {name: _scaled(part, size) for name, part in stated.items()}
-    own = _scaled(rows.rename(columns={BOTTOM_UP: "forecast"}), size)
+    families = rows.groupby("family").agg(size=(BOTTOM_UP, "mean"), spread=("scale_sq", "max"))
+    size = families["size"].where(families["size"] > LEAST, 1.0)
+    least = LEAST * (1.0 + families["spread"] / size**2)
+    levels = {name: _scaled(part, size, least) for name, part in stated.items()}
+    own = _scaled(rows.rename(columns={BOTTOM_UP: "forecast"}), size, least)
     done, failed = [], []
     for _, part in own.groupby(own["actual"].isna()):
         origins = part["origin"].unique()
@@ -131,9 +132,9 @@ def _mint(rows: pd.DataFrame, stated: dict[str, pd.DataFrame]) -> tuple[pd.Serie
     return pd.Series(forecasts, index=rows.index), pd.concat(failed, ignore_index=True)[REMARK]
 
 
-def _scaled(rows: pd.DataFrame, size: pd.Series) -> pd.DataFrame:
-    by = rows["family"].map(size)
-    return rows.assign(forecast=rows["forecast"] / by, scale_sq=rows["scale_sq"] / by**2 + LEAST_VARIANCE)
+def _scaled(rows: pd.DataFrame, size: pd.Series, least: pd.Series) -> pd.DataFrame:
+    by, least = rows["family"].map(size), rows["family"].map(least)
+    return rows.assign(forecast=rows["forecast"] / by, scale_sq=rows["scale_sq"] / by**2 + least)
 
 
 def _least_moved(own: pd.DataFrame, levels: dict[str, pd.DataFrame]) -> tuple[pd.Series, str]:
@@ -153,7 +154,7 @@ def _least_moved(own: pd.DataFrame, levels: dict[str, pd.DataFrame]) -> tuple[pd
     above, mine = sparse.vstack(blocks).tocsr(), series["scale_sq"].to_numpy()
     base, errors = (np.vstack(said), wide.to_numpy()), (np.concatenate(variance), mine)
     found = pd.DataFrame(_projected(above, *base, *errors), wide.index, wide.columns)
-    below = (found < -LEAST_VARIANCE).groupby(series["family"]).transform("any")
+    below = (found < -LEAST).groupby(series["family"]).transform("any")
     why, months = "", below.any().to_numpy()
     if months.any():
         bound, why = _bounded(above, base[0][:, months], base[1][:, months], *errors)
