@@ -2,8 +2,8 @@
 
 A method is chosen by what was known at an origin, and for no family unless it wins there twice. So the backtest that
 follows is of what would have been used: no forecast is judged on the months that it was chosen by. What is used lies
-halfway between bottom-up and the winner: on rolling origins of real companies that lost less where the choice was
-wrong, and was closer on average than the winner itself (Bates and Granger, 1969, on combining).
+halfway between bottom-up and the winner, because the choice is made on few origins: where tried, that was closer at
+the series than the winner itself and less far off where the choice was wrong, but not as close at the family.
 """
 
 from dataclasses import replace
