@@ -1,6 +1,7 @@
 """Machines beyond this one: a Dask, Ray or Spark cluster named by its URL and reached through Fugue."""
 
 import logging
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -22,8 +23,8 @@ class EngineError(ValueError):
     """The engine asked for cannot be used; the message says why and what to do."""
 
 
-class EngineLost(RuntimeError):
-    """The cluster died in mid-run."""
+class EngineLost(EngineError):
+    """The cluster does not answer, or died in mid-run."""
 
 
 @dataclass(frozen=True)
@@ -58,25 +59,38 @@ def place(url: str) -> tuple[str, str]:
 
 
 def check(url: str) -> None:
-    """Raise EngineError unless the engine answers and has workers; an empty URL is this machine."""
-    if url:
-        _opened(url)
+    """Raise EngineError unless the engine answers and has workers; an empty URL is this machine.
+
+    >>> check("")
+    """
+    if url and not _opened(url).workers():
+        raise EngineLost(f"no worker of {url} answers")
 
 
 def transformed(url: str, frame: pd.DataFrame, using: Callable, schema: str, given: dict) -> pd.DataFrame:
     """Return what `using` makes of the rows of each `part` of the frame, computed on the cluster.
 
-    Raises EngineError when the cluster cannot be used or cannot do it, EngineLost when it dies or falls silent.
+    Raises EngineLost when the cluster does not answer, dies or falls silent, then and ever after in this process;
+    EngineError when it lives and cannot do the work.
     """
+    if url in _LOST:
+        raise EngineLost(_LOST[url])
+    try:
+        return _transformed(url, _opened(url), frame, using, schema, given)
+    except EngineLost as error:
+        _LOST[url] = str(error)
+        raise
+
+
+def _transformed(url: str, cluster: Cluster, frame: pd.DataFrame, using: Callable, schema: str, given: dict):
     import fugue.api as fa
 
-    cluster, done = _opened(url), threading.Event()
-    answer: dict[str, Any] = {}
+    done, answer = threading.Event(), {}
+    parts = {"by": "part", "num": frame["part"].nunique()}
 
     def work() -> None:
         try:
             with cluster.within():
-                parts = {"by": "part", "num": frame["part"].nunique()}
                 found = fa.transform(frame, using, schema=schema, params=given, partition=parts, engine=cluster.engine)
                 answer["rows"] = fa.as_pandas(found)
         except BaseException as error:
@@ -84,11 +98,12 @@ def transformed(url: str, frame: pd.DataFrame, using: Callable, schema: str, giv
         done.set()
 
     threading.Thread(target=work, daemon=True).start()
-    if not _watched(done, cluster):
+    silent = not _watched(done, cluster)
+    error = EngineLost(_lost(url, "no worker answers")) if silent else _told(answer.get("error"), cluster, url)
+    if isinstance(error, EngineLost):
         cluster.close()
-        raise EngineLost(f"{url} was lost in mid-run (no worker has answered for {SILENT_SECONDS:.0f} s)")
-    if "error" in answer:
-        raise _told(answer["error"], cluster, url) from None
+    if error:
+        raise error from None
     return answer["rows"]
 
 
@@ -103,16 +118,19 @@ def _watched(done: threading.Event, cluster: Cluster) -> bool:
     return True
 
 
-def _told(error: BaseException, cluster: Cluster, url: str) -> Exception:
+def _told(error: BaseException | None, cluster: Cluster, url: str) -> EngineError | None:
     """Return the error as ours: the cluster died, or it lives and could not do the work."""
-    if isinstance(error, EngineError):
+    if error is None or isinstance(error, EngineError):
         return error
-    said = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
     if isinstance(error, ModuleNotFoundError):
-        return EngineError(f"a worker of {url} lacks a package ({said}); install this package there, same versions")
+        return EngineError(f"a worker of {url} lacks {error.name}: install this package there, in the same versions")
     if type(error).__module__.startswith("distributed") or isinstance(error, OSError) or not cluster.workers():
-        return EngineLost(f"{url} was lost in mid-run ({type(error).__name__})")
-    return EngineError(f"{url} could not run the models ({said})")
+        return EngineLost(_lost(url, type(error).__name__))
+    return EngineError(f"{url} could not run the models ({type(error).__name__}: {str(error)[:200]})")
+
+
+def _lost(url: str, why: str) -> str:
+    return f"{url} was lost in mid-run ({why})"
 
 
 @cache
@@ -132,16 +150,18 @@ def _dask(where: str) -> Cluster:
     for name in ("distributed", "distributed.client"):  # its errors are ours to tell, in one line
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
+        parts = urlsplit(f"//{where}")
+        socket.create_connection((parts.hostname, parts.port), CONNECT_SECONDS).close()  # refused at once, if it is
         client = Client(where, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError):
         remedy = "start one with: dask scheduler"
-        raise EngineError(f"no Dask scheduler answers at {where} within {CONNECT_SECONDS:.0f} s; {remedy}") from None
+        raise EngineLost(f"no Dask scheduler answers at {where}; {remedy}") from None
     try:
         client.wait_for_workers(1, timeout=CONNECT_SECONDS)
     except TimeoutError:
         client.close(timeout=1)
         remedy = f"start some with: dask worker {where}"
-        raise EngineError(f"the Dask scheduler at {where} has no workers; {remedy}") from None
+        raise EngineLost(f"the Dask scheduler at {where} has no workers; {remedy}") from None
 
     def workers() -> int:
         try:
@@ -169,4 +189,5 @@ def _spark(where: str) -> Cluster:
     return Cluster(SparkExecutionEngine(SparkSession.builder.master(f"spark://{where}").getOrCreate()))
 
 
+_LOST: dict[str, str] = {}  # clusters that this process does not wait for again
 SCHEMES = {"dask": _dask, "ray": _ray, "spark": _spark}
