@@ -1,3 +1,4 @@
+import doctest
 import json
 import subprocess
 import sys
@@ -47,6 +48,11 @@ def test_scores_by_hand():
     assert found.bias == pytest.approx(40 / 600)
     assert (found.coverage80, found.coverage95, found.msis95) == (None, None, None)
     assert np.isnan(found.owa)
+
+
+def test_the_examples_in_the_scores_hold():
+    done = doctest.testmod(scores)
+    assert (done.failed, done.attempted > 0) == (0, True)
 
 
 def test_owa_is_the_mean_of_smape_and_mase_beside_naive2():
