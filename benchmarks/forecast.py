@@ -64,7 +64,7 @@ def engine_result(panel: pd.DataFrame, horizon: int, **how) -> pd.DataFrame:
     found = baseline.baseline(panel, horizon, Planning().decision_lag, **how)
     months = pd.date_range(panel["month"].max(), periods=horizon + 1, freq="MS")[1:]
     own = found.forecasts.table[found.forecasts.table["model"] == COMBINATION]
-    series, paths = ranges.sample_paths(own, found.rules, found.tested.table, months)
+    series, paths = ranges.sample_paths(found, months)
     parts = [paths[:, start : start + CHUNK] for start in range(0, len(series), CHUNK)]
     at = np.concatenate([np.quantile(part, list(QUANTILES.values()), axis=0) for part in parts], axis=1)
     index = pd.MultiIndex.from_product([series["series"], months], names=["series", "month"])

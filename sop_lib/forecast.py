@@ -28,6 +28,7 @@ __all__ = [
 MONTHS_NEEDED, RECENT = 24, 24
 INTERMITTENT_FROM = 1.32
 IMPLAUSIBLE_ABOVE = 3.0
+ROUNDING = 1e-9
 MEMBERS = ["family", "product", "region"]
 KEY = ["series", "origin", "month"]
 
@@ -43,7 +44,8 @@ def series_rules(panel: pd.DataFrame, last_known: pd.Timestamp | None = None) ->
 
     `interval` is months per month with demand (ADI), `silent` the months without demand at the end, `scale`
     and `scale_sq` the mean absolute and mean squared error of the seasonal naive (of last month's figure
-    when there are fewer than 18 months), `spread` the same of the last 24 months alone, in units. A series
+    when there are fewer than 18 months), `spread` how far its months move: the geometric mean of `scale`, of the same
+    over the last 24 months, and of the yearly changes about their own mean; in units. A series
     ended when its months stop before `last_known`, or when it has been silent for more than six months and
     more than twice its longest pause before.
 
@@ -56,21 +58,25 @@ def series_rules(panel: pd.DataFrame, last_known: pd.Timestamp | None = None) ->
     groups = panel.groupby("series", sort=True)
     quantity = panel["quantity"]
     seasonal, step = (quantity - groups["quantity"].shift(k) for k in (SEASON, 1))
-    parts = panel.assign(sold=quantity > 0, seasonal=seasonal.abs(), step=step.abs())
+    about = seasonal - seasonal.groupby(panel["series"]).transform("mean")
+    parts = panel.assign(sold=quantity > 0, seasonal=seasonal.abs(), step=step.abs(), about=about.abs())
     latest = groups.cumcount(ascending=False) < RECENT
     parts = parts.assign(seasonal_sq=seasonal**2, step_sq=step**2, recent=seasonal.abs().where(latest))
     out = parts.groupby("series", sort=True).agg(
         **{m: (m, "first") for m in ("level", *MEMBERS)},
         first=("month", "min"), last=("month", "max"), months=("month", "size"), sold=("sold", "sum"),
         highest=("quantity", "max"), lowest=("quantity", "min"),
-        **{c: (c, "mean") for c in ("seasonal", "seasonal_sq", "recent", "step", "step_sq")},
+        **{c: (c, "mean") for c in ("seasonal", "seasonal_sq", "recent", "about", "step", "step_sq")},
     ).reset_index()  # fmt: skip
     out = out.merge(_pauses(parts), on="series", how="left", validate="one_to_one")
     out["interval"] = out["months"] / out["sold"].where(out["sold"] > 0)
     enough = out["months"] >= 18
     out["scale"] = out["seasonal"].where(enough, out["step"]).fillna(out["highest"])
     out["scale_sq"] = out["seasonal_sq"].where(enough, out["step_sq"]).fillna(out["highest"] ** 2)
-    out["spread"] = out["recent"].where(enough, out["scale"]).fillna(out["scale"])
+    recent, about = (out[c].where(enough, out["scale"]).fillna(out["scale"]) for c in ("recent", "about"))
+    out["spread"] = np.cbrt(out["scale"] * recent * np.maximum(about, out["scale"] / 10))
+    for size in ("scale", "scale_sq", "spread"):  # what is rounding is none
+        out[size] = out[size].where(out["scale"] > ROUNDING * out["highest"].abs(), 0.0)
     out["rule"] = _rule(out, last_known or panel["month"].max())
     names = ["level", "series", *MEMBERS, "first", "last", "months", "interval", "silent", "highest"]
     return out[[*names, "scale", "scale_sq", "spread", "rule"]]

@@ -16,21 +16,24 @@ from sop_lib.engines import REMARK, Forecasts
 __all__ = ["POOLED", "predicted", "replayed"]
 
 SEASON = 12
-RIDGE = 5.0  # months' worth of a scaled unit that say "as last year" before any window is seen
-WILD = 4.0  # scaled targets are cut here, so that one spike does not bend every forecast
+RIDGE = 5.0  # windows' worth of saying "as last year" before any is seen
+WILD = 4.0  # scaled changes are cut here, so that one spike does not bend every forecast
+LEAST = 0.01  # of the last year's mean: what a month without demand counts as, in logs
 
 
 @dataclass(frozen=True)
 class Pooled:
-    """A pooled model: how many months it looks back, and what it sees in them.
+    """A pooled model: how many months it needs, what it sees in them, and how it writes a month.
 
-    `view` takes an array series × months, the last `needs` or more of them known, and returns what the
-    regression sees (series × feature), each series' scale, and its forecast before any regression for a lag.
+    `view` takes months known, series × month, and returns what the regression sees (series × feature) and a measure of
+    each series. `written` takes a month's quantity with the months known before it, the measure and the lag, and
+    returns the regression's target; `read` is its inverse.
     """
 
     needs: int
     view: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
-    base: Callable[[np.ndarray, int], np.ndarray]
+    written: Callable[[np.ndarray, np.ndarray, np.ndarray, int], np.ndarray]
+    read: Callable[[np.ndarray, np.ndarray, np.ndarray, int], np.ndarray]
 
 
 def predicted(panel: pd.DataFrame, model: str, horizon: int) -> Forecasts:
@@ -79,14 +82,13 @@ def _running_sums(known: np.ndarray, model: Pooled, lags: int) -> tuple[np.ndarr
     squares = np.zeros((months + 1, lags, features, features))
     products = np.zeros((months + 1, lags, features))
     for end in range(model.needs, months):
-        seen, scale = model.view(known[:, :end])
-        whole = np.isfinite(seen).all(axis=1) & (scale > 0)
+        seen, measure = model.view(known[:, :end])
+        whole = np.isfinite(seen).all(axis=1) & (measure > 0)
         gram = seen[whole].T @ seen[whole]
         for lag in range(1, min(lags, months - end) + 1):
-            base = model.base(known[whole, :end], lag)
-            target = np.clip((known[whole, end + lag - 1] - base) / scale[whole], -WILD, WILD)
+            target = model.written(known[whole, end + lag - 1], known[whole, :end], measure[whole], lag)
             squares[end + lag, lag - 1] = gram
-            products[end + lag, lag - 1] = target @ seen[whole]
+            products[end + lag, lag - 1] = np.clip(target, -WILD, WILD) @ seen[whole]
     return squares.cumsum(axis=0), products.cumsum(axis=0)
 
 
@@ -94,44 +96,73 @@ def _at(wide: pd.DataFrame, model: Pooled, sums: tuple[np.ndarray, np.ndarray], 
     """Return the forecasts of all series made when the last `back` months were not known."""
     end = wide.shape[1] - back
     known = wide.to_numpy()[:, :end]
-    seen, scale = model.view(known)
-    whole = np.isfinite(seen).all(axis=1) & (scale > 0)
+    seen, measure = model.view(known)
+    whole = np.isfinite(seen).all(axis=1) & (measure > 0)
     weights = np.linalg.solve(sums[0][end] + RIDGE * np.eye(seen.shape[1]), sums[1][end][..., None])[..., 0]
-    base = np.column_stack([model.base(known[whole], lag) for lag in range(1, lags + 1)])
-    said = base + scale[whole, None] * (seen[whole] @ weights.T)
+    found = np.clip(seen[whole] @ weights.T, -WILD, WILD)
+    said = [model.read(found[:, lag - 1], known[whole], measure[whole], lag) for lag in range(1, lags + 1)]
     count, origin = int(whole.sum()), wide.columns[end - 1]
     months = pd.date_range(origin, periods=lags + 1, freq="MS", unit="ns")[1:]
     out = pd.DataFrame({"series": np.repeat(wide.index[whole], lags), "month": np.tile(months, count)})
-    return out.assign(origin=origin, forecast=said.ravel(), held_back=back, lag=np.tile(np.arange(1, lags + 1), count))
+    out = out.assign(origin=origin, forecast=np.column_stack(said).ravel(), held_back=back)
+    return out.assign(lag=np.tile(np.arange(1, lags + 1), count))
+
+
+# The pooled autoregression: months in logs over the last year's mean, counted in yearly changes
+
+
+def _logs(months: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Return the logarithm of months over the mean of the last twelve known; a hundredth of it is the least."""
+    mean = known[:, -SEASON:].mean(axis=1)
+    over = (months.T / np.where(mean > 0, mean, np.nan)).T
+    return np.log(np.maximum(over, LEAST))
 
 
 def _last_months(known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the last 18 months over the mean of the last 12, less 1, and that mean."""
-    scale = np.abs(known[:, -SEASON:].mean(axis=1))
-    return np.clip(known[:, -18:] / np.where(scale > 0, scale, 1)[:, None] - 1, -1, WILD), scale
+    """Return the last 18 months and the mean yearly change that they are counted in."""
+    logs = _logs(known, known)
+    change = np.abs(logs[:, SEASON:] - logs[:, :-SEASON])
+    count = np.isfinite(change).sum(axis=1)
+    measure = np.where(count >= SEASON, np.nansum(change, axis=1) / np.maximum(count, 1), np.nan)
+    return np.clip(logs[:, -18:] / measure[:, None], -2 * WILD, 2 * WILD), measure
 
 
 def _last_year(known: np.ndarray, lag: int) -> np.ndarray:
-    return known[:, (lag - 1) % SEASON - SEASON]
+    return _logs(known[:, (lag - 1) % SEASON - SEASON], known)
+
+
+def _change(month: np.ndarray, known: np.ndarray, measure: np.ndarray, lag: int) -> np.ndarray:
+    return (_logs(month, known) - _last_year(known, lag)) / measure
+
+
+def _changed(change: np.ndarray, known: np.ndarray, measure: np.ndarray, lag: int) -> np.ndarray:
+    return known[:, -SEASON:].mean(axis=1) * np.exp(_last_year(known, lag) + change * measure)
+
+
+# Pooled means, for intermittent series
 
 
 def _recent_means(known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the means of the last 1, 3, 6 and 12 months and of all, and how often there was demand, all scaled.
 
-    The scale is the root of the mean square, so that errors count as in RMSSE.
+    The measure is the root of the mean square, so that errors count as in RMSSE.
     """
     months = np.maximum(np.isfinite(known).sum(axis=1), 1)
-    scale = np.sqrt(np.nansum(known**2, axis=1) / months)
+    measure = np.sqrt(np.nansum(known**2, axis=1) / months)
     means = [known[:, -span:].mean(axis=1) for span in (1, 3, 6, 12)] + [np.nansum(known, axis=1) / months]
-    often = [(known[:, -span:] > 0).mean(axis=1) * scale for span in (6, 12)]
-    return np.column_stack([*means, *often]) / np.where(scale > 0, scale, 1)[:, None], scale
+    often = [(known[:, -span:] > 0).mean(axis=1) * measure for span in (6, 12)]
+    return np.column_stack([*means, *often]) / np.where(measure > 0, measure, np.nan)[:, None], measure
 
 
-def _nothing(known: np.ndarray, lag: int) -> np.ndarray:
-    return np.zeros(len(known))
+def _scaled(month: np.ndarray, known: np.ndarray, measure: np.ndarray, lag: int) -> np.ndarray:
+    return month / measure
+
+
+def _unscaled(scaled: np.ndarray, known: np.ndarray, measure: np.ndarray, lag: int) -> np.ndarray:
+    return scaled * measure
 
 
 POOLED = {
-    "pooled": Pooled(18, _last_months, _last_year),
-    "pooled_means": Pooled(12, _recent_means, _nothing),
+    "pooled": Pooled(24, _last_months, _change, _changed),
+    "pooled_means": Pooled(12, _recent_means, _scaled, _unscaled),
 }

@@ -1,10 +1,12 @@
 """Ranges that add up: joint sample paths drawn from the errors of the backtest, summed, then quantiles.
 
-How wide: pooled conformal errors, each divided by its series' spread (the seasonal
-naive's mean error of the last 24 months), per lag over all series.
-How months and series move together: a Gaussian multiplier bootstrap of whole error windows; every path
-weighs the origins alike for all series, so that what was wrong together stays wrong together. The ranks of
-those sums are then given the pooled errors (Clark and others, 2004, the Schaake shuffle).
+How wide: pooled conformal errors, per lag over all series, each counted in its series' spread and the root of its
+month's level, so that a high season errs more; those of the latest six origins, when models knew most. Intermittent
+series take their own demand of the last three years instead, scaled to the forecast (Willemain and others, 2004).
+How months and series move together: a Gaussian multiplier bootstrap of whole error windows; every path weighs the
+origins alike, so that what was wrong together stays wrong together. Between families half of that is believed: it
+rests on a dozen overlapping windows. The ranks of those sums are then given the pooled errors (Clark and others,
+2004, the Schaake shuffle).
 """
 
 import numpy as np
@@ -14,6 +16,7 @@ from scipy import sparse, stats
 from sop_lib import hierarchy
 from sop_lib.accuracy import QUANTILES
 from sop_lib.backtest import full_windows
+from sop_lib.baseline import Baseline
 from sop_lib.forecast import series_rules
 from sop_lib.models import COMBINATION, RULES
 
@@ -29,76 +32,130 @@ __all__ = [
 ]
 
 PATHS, SEED = 500, 20_261_101
-POOL_NEEDED = 40
+LATEST, POOL_NEEDED = 6, 40  # origins; errors of a lag
+WINDOWS_NEEDED = 6  # origins whose windows tell how months and series move together
+BETWEEN_FAMILIES = 0.5
+THREE_YEARS, CHUNK = 36, 500
 STILL = ["ended", "never sold", "constant"]
 MEMBERS = ["family", "product", "region"]
 
 
-def sample_paths(
-    forecast: pd.DataFrame, rules: pd.DataFrame, backtest: pd.DataFrame, months: pd.DatetimeIndex
-) -> tuple[pd.DataFrame, np.ndarray]:
+def sample_paths(base: Baseline, months: pd.DatetimeIndex) -> tuple[pd.DataFrame, np.ndarray]:
     """Return the series (one row each) and their sample paths: an array path × series × month, in units, never below 0.
 
-    `forecast` is the combination per series and month, `backtest` the backtest of `backtest.backtest`.
-    Beyond the backtest's last lag L the range of month m is that of lag L times the root of m/L.
+    Beyond the last lag L whose errors are known, the range of month m is that of lag L times the root of m/L.
     """
-    series = rules.sort_values("series", ignore_index=True)
-    wide = forecast.pivot(index="series", columns="month", values="forecast").reindex(index=series["series"])
+    series = base.rules.sort_values("series", ignore_index=True)
+    own = base.forecasts.table[base.forecasts.table["model"] == COMBINATION]
+    wide = own.pivot(index="series", columns="month", values="forecast").reindex(index=series["series"])
     mean = wide.reindex(columns=months).fillna(0.0).to_numpy()
-    spread = series["spread"].where(~series["rule"].isin(STILL), 0.0).to_numpy()
-    moving = backtest[backtest["series"].isin(series.loc[spread > 0, "series"])]
-    draws = _draws(moving, series, len(months))
-    return series, np.clip(mean + spread[:, None] * draws, 0.0, None)
+    errors = _errors(base.tested.table)
+    return series, _paths(mean, series, errors[errors["series"].isin(_moving(series)["series"])], base.panel)
 
 
-def _draws(backtest: pd.DataFrame, series: pd.DataFrame, horizon: int) -> np.ndarray:
-    """Return joint draws of scaled errors (actual minus forecast, over spread): path × series × month."""
-    errors = backtest[(backtest["model"] == COMBINATION) & (backtest["spread"] > 0)]
-    errors = errors.assign(error=(errors["actual"] - errors["forecast"]) / errors["spread"])
-    pooled = _pooled(errors, horizon)
-    rng = np.random.default_rng(SEED)
-    windows = _windows(errors, series, rng)
-    weight = rng.standard_normal((PATHS, windows.shape[0]))
-    lags = _reflected(windows.shape[2], horizon)
-    together = np.tensordot(weight, windows, axes=1)[:, :, lags]
-    rank = together.argsort(axis=0, kind="stable").argsort(axis=0, kind="stable")
-    kind = (series["rule"] == "intermittent").to_numpy().astype(int)
-    return pooled[kind[None, :, None], np.arange(horizon)[None, None, :], rank]
+def _moving(series: pd.DataFrame) -> pd.DataFrame:
+    return series[~series["rule"].isin(STILL) & (series["spread"] > 0)]
 
 
-def _pooled(errors: pd.DataFrame, horizon: int) -> np.ndarray:
-    """Return the pooled quantiles per kind of series, month and rank.
+def _errors(tested: pd.DataFrame) -> pd.DataFrame:
+    """Return the combination's errors in the backtest (actual minus forecast), counted in units of their month."""
+    own = tested[(tested["model"] == COMBINATION) & (tested["spread"] > 0)]
+    level = own.groupby(["series", "origin"])["forecast"].transform("mean")
+    unit = own["spread"] * _by_level(own["forecast"].to_numpy(dtype=float), level.to_numpy(dtype=float))
+    return own.assign(error=(own["actual"] - own["forecast"]) / unit)
 
-    Errors of regular series are mirrored, so that the range stands around the forecast and a bias of the
-    backtest widens it on both sides; those of intermittent series keep their skew. A kind with fewer than
-    40 errors at a lag takes those of all series; a company without a backtest takes the normal distribution
-    with the spread as mean absolute error.
-    """
-    at = (np.arange(PATHS) + 0.5) / PATHS
-    out = np.empty((2, horizon, PATHS))
-    last = int(errors["lag"].max()) if len(errors) else 0
-    for month in range(horizon):
-        lag, wider = min(month + 1, last), np.sqrt(max(1.0, (month + 1) / max(last, 1)))
-        every = errors[errors["lag"] == lag]
-        regular = every.loc[every["rule"] != "intermittent", "error"].to_numpy()
-        skewed = every.loc[every["rule"] == "intermittent", "error"].to_numpy()
-        both = every["error"].to_numpy()
-        regular = regular if len(regular) >= POOL_NEEDED else both
-        skewed = skewed if len(skewed) >= POOL_NEEDED else regular
-        regular = np.concatenate([regular, -regular]) if len(both) else stats.norm.ppf(at) * np.sqrt(np.pi / 2)
-        out[0, month] = wider * np.quantile(regular, at)
-        out[1, month] = wider * np.quantile(skewed if len(both) else regular, at)
+
+def _by_level(months: np.ndarray, level: np.ndarray) -> np.ndarray:
+    """Return the root of each month over the level, between a fifth and five times it."""
+    return np.sqrt(np.clip(months / np.where(level > 0, level, 1.0), 0.2, 5.0))
+
+
+def _paths(mean: np.ndarray, series: pd.DataFrame, errors: pd.DataFrame, panel: pd.DataFrame) -> np.ndarray:
+    """Return the sample paths around a forecast, series × month, from errors known when it was made."""
+    pooled, windows = _pooled(errors, mean.shape[1]), _windows(errors, series)
+    shared, own = _multipliers(windows.shape[0], series["family"].nunique())
+    family = pd.factorize(series["family"], sort=True)[0]
+    spread = series["spread"].where(series["series"].isin(_moving(series)["series"]), 0.0).to_numpy()
+    unit = spread[:, None] * _by_level(mean, mean.mean(axis=1, keepdims=True))
+    kind = (series["rule"] == "intermittent").to_numpy()
+    demand = _own_demand(series, panel, kind)
+    out = np.empty((PATHS, *mean.shape), dtype=np.float32)
+    for at in np.array_split(np.arange(len(series)), max(1, len(series) // CHUNK)):
+        rank = _ranks(windows[:, at], shared, own[:, :, family[at]], mean.shape[1])
+        drawn = pooled[np.arange(mean.shape[1])[None, None, :], rank] * unit[at] + mean[at]
+        lumpy = kind[at]
+        drawn[:, lumpy] = demand[at[lumpy]][np.arange(lumpy.sum())[None, :, None], rank[:, lumpy]] * mean[at[lumpy]]
+        out[:, at] = np.clip(drawn, 0.0, None)
     return out
 
 
-def _windows(errors: pd.DataFrame, series: pd.DataFrame, rng: np.random.Generator) -> np.ndarray:
-    """Return origin × series × lag of scaled errors; a series without all windows borrows those of its family."""
+def _own_demand(series: pd.DataFrame, panel: pd.DataFrame, lumpy: np.ndarray) -> np.ndarray:
+    """Return for each intermittent series the quantiles of its last three years' demand over their mean."""
+    at = (np.arange(PATHS) + 0.5) / PATHS
+    out = np.ones((len(series), PATHS))
+    if lumpy.any():
+        names = series.loc[lumpy, "series"]
+        wide = panel[panel["series"].isin(names)].pivot(index="series", columns="month", values="quantity")
+        last = wide.sort_index(axis=1).loc[names].to_numpy()[:, -THREE_YEARS:]
+        mean = np.nanmean(last, axis=1, keepdims=True)
+        found = np.nanquantile(last, at, axis=1, method="inverted_cdf").T
+        out[lumpy] = found / np.where(mean > 0, mean, 1.0)
+    return out
+
+
+def _multipliers(origins: int, families: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return what each path weighs each origin with: shared by all, path × origin × 1, and of each family."""
+    rng = np.random.default_rng(SEED)
+    shared, own = rng.standard_normal((PATHS, origins, 1)), rng.standard_normal((PATHS, origins, families))
+    return np.sqrt(BETWEEN_FAMILIES) * shared, np.sqrt(1 - BETWEEN_FAMILIES) * own
+
+
+def _ranks(windows: np.ndarray, shared: np.ndarray, own: np.ndarray, horizon: int) -> np.ndarray:
+    """Return the rank of each path among all, path × series × month, as the weighed windows put them."""
+    together = np.einsum("pos,osl->psl", shared + own, windows, optimize=True)
+    order = together.argsort(axis=0, kind="stable").argsort(axis=0, kind="stable")
+    return order[:, :, _reflected(windows.shape[2], horizon)]
+
+
+def _pooled(errors: pd.DataFrame, horizon: int) -> np.ndarray:
+    """Return the pooled quantiles per month and rank, around 0: a bias of the backtest is not believed to last.
+
+    The errors of the latest six origins of a lag, or of all when those are few. Without a backtest: the normal
+    distribution with the spread as mean absolute error.
+    """
+    at = (np.arange(PATHS) + 0.5) / PATHS
+    regular = errors[errors["rule"] != "intermittent"]
+    regular = regular if len(regular) else errors
+    known = regular.groupby("lag").size() if len(regular) else pd.Series(dtype=float)
+    last = int(known.index[known >= min(POOL_NEEDED, known.max())].max()) if len(known) else 0
+    out = np.empty((horizon, PATHS))
+    for month in range(horizon):
+        wider = np.sqrt(max(1.0, (month + 1) / max(last, 1)))
+        pool = _pool(regular[regular["lag"] == min(month + 1, last)]) if last else np.array([])
+        few = np.clip(0.5 + (at - 0.5) * (len(pool) + 1) / max(len(pool), 1), 0, 1)  # as conformal ranges must
+        found = np.quantile(pool, few) if len(pool) else stats.norm.ppf(at) * np.sqrt(np.pi / 2)
+        out[month] = wider * found
+    return out
+
+
+def _pool(errors: pd.DataFrame) -> np.ndarray:
+    latest = errors[errors.groupby("series")["origin"].rank(ascending=False, method="first") <= LATEST]
+    pool = (latest if len(latest) >= 2 * POOL_NEEDED else errors)["error"].to_numpy(dtype=float)
+    return pool - np.median(pool)
+
+
+def _windows(errors: pd.DataFrame, series: pd.DataFrame) -> np.ndarray:
+    """Return origin × series × lag of errors; a series without all windows borrows those of its family."""
     if errors.empty:
-        return rng.standard_normal((12, len(series), 1))
-    whole = full_windows(errors).pivot(index="series", columns=["origin", "lag"], values="error").sort_index(axis=1)
-    origins = whole.columns.get_level_values(0).nunique()
-    lender = _lenders(series, whole.index)
-    return whole.loc[lender].to_numpy().reshape(len(series), origins, -1).swapaxes(0, 1)
+        return np.random.default_rng(SEED).standard_normal((12, len(series), 1))
+    whole = full_windows(errors)
+    origins = np.sort(whole["origin"].unique())
+    known = whole.groupby("lag")["origin"].nunique()
+    last = int(known.index[known >= min(WINDOWS_NEEDED, known.max())].max())
+    used = whole[(whole["lag"] <= last) & whole["origin"].isin(origins[: known[last]])]
+    wide = used.pivot(index="series", columns=["origin", "lag"], values="error").sort_index(axis=1).dropna()
+    lender = _lenders(series, wide.index)
+    return wide.loc[lender].to_numpy(dtype=float).reshape(len(series), int(known[last]), -1).swapaxes(0, 1)
 
 
 def _lenders(series: pd.DataFrame, whole: pd.Index) -> list[str]:
@@ -144,18 +201,18 @@ def path_quantiles(series: pd.DataFrame, paths: np.ndarray, level: str, months: 
 
 
 def at_product_region(
-    forecast: pd.DataFrame, rules: pd.DataFrame, backtest: pd.DataFrame, sold: pd.DataFrame, months: pd.DatetimeIndex
+    base: Baseline, sold: pd.DataFrame, months: pd.DatetimeIndex
 ) -> tuple[pd.DataFrame, pd.DataFrame, np.ndarray]:
     """Return the combination per product, region and month, in units; its series; and their sample paths.
 
     What was forecast above product × region is shared out by the mix of the last twelve months of `sold`.
     """
-    level = rules["level"].iloc[0]
+    level = base.rules["level"].iloc[0]
     mix = hierarchy.recent_mix(sold, level)
-    own = forecast[forecast["model"] == COMBINATION]
-    named = own.merge(rules[["series", *MEMBERS]], on="series", how="left", validate="many_to_one")
+    own = base.forecasts.table[base.forecasts.table["model"] == COMBINATION]
+    named = own.merge(base.rules[["series", *MEMBERS]], on="series", how="left", validate="many_to_one")
     leaf = hierarchy.split(named[[*MEMBERS, "month", "forecast"]], mix, level, ["forecast"])
-    series, paths = leaf_paths(*sample_paths(own, rules, backtest, months), mix, level)
+    series, paths = leaf_paths(*sample_paths(base, months), mix, level)
     return leaf, series, paths
 
 
@@ -202,38 +259,40 @@ def family_paths(series: pd.DataFrame, paths: np.ndarray, months: pd.DatetimeInd
     return out.join(keys, on="key")[["path", "month", "family", "region", "quantity"]]
 
 
-def backtest_ranges(backtest: pd.DataFrame, panel: pd.DataFrame, levels: list[str]) -> pd.DataFrame:
+def backtest_ranges(base: Baseline, levels: list[str]) -> pd.DataFrame:
     """Return the ranges that would have been given at the later half of the origins, beside what came.
 
-    They are calibrated on the earlier half alone. Only series with all windows take part, so that a family
-    or total is the same set at every origin; series that had ended by then do not. Empty when none do, or with
-    fewer than four origins.
+    Each is made from the errors of months up to its origin alone. Only series with all windows take part, so that a
+    family or total is the same set at every origin; series that had ended by then do not. Empty when none do, or
+    with fewer than four origins.
     """
-    rows = full_windows(backtest[backtest["model"] == COMBINATION])
+    rows = full_windows(_errors(base.tested.table))
     origins = sorted(rows["origin"].unique())
-    rows = rows[rows["series"].isin(_alive(panel, origins))]
+    late = origins[len(origins) // 2 :]
+    rows = rows[rows["series"].isin(_alive(base.panel, late))]
     if len(origins) < 4 or rows.empty:
         return pd.DataFrame(columns=["level", "series", *MEMBERS, "origin", "lag", "actual", *QUANTILES])
-    early, late = origins[: len(origins) // 2], origins[len(origins) // 2 :]
     series = rows.drop_duplicates("series").sort_values("series", ignore_index=True)
-    draws = _draws(rows[rows["origin"].isin(early)], series, int(rows["lag"].max()))
-    return pd.concat([_ranges_at(rows[rows["origin"] == o], series, draws, levels) for o in late], ignore_index=True)
+    return pd.concat([_ranges_at(rows, series, origin, base.panel, levels) for origin in late], ignore_index=True)
 
 
-def _alive(panel: pd.DataFrame, origins: list[pd.Timestamp]) -> pd.Series:
+def _alive(panel: pd.DataFrame, late: list[pd.Timestamp]) -> pd.Series:
     """Return the series that had demand and had not ended when the later half of the origins began."""
-    known = panel[panel["month"] <= (origins[(len(origins) - 1) // 2] if origins else panel["month"].max())]
+    known = panel[panel["month"] <= late[0]] if late else panel
     then = series_rules(known)
     return then.loc[~then["rule"].isin(STILL), "series"]
 
 
-def _ranges_at(rows: pd.DataFrame, series: pd.DataFrame, draws: np.ndarray, levels: list[str]) -> pd.DataFrame:
-    months = pd.DatetimeIndex(sorted(rows["month"].unique()))
-    mean = rows.pivot(index="series", columns="month", values="forecast").loc[series["series"]].to_numpy()
-    paths = np.clip(mean + series["spread"].to_numpy()[:, None] * draws, 0.0, None)
+def _ranges_at(
+    rows: pd.DataFrame, series: pd.DataFrame, origin: pd.Timestamp, panel: pd.DataFrame, levels: list[str]
+) -> pd.DataFrame:
+    now = rows[rows["origin"] == origin]
+    months = pd.DatetimeIndex(sorted(now["month"].unique()))
+    mean = now.pivot(index="series", columns="month", values="forecast").loc[series["series"]].to_numpy(dtype=float)
+    paths = _paths(mean, series, rows[rows["month"] <= origin], panel[panel["month"] <= origin])
     out = [
         path_quantiles(series, paths, level, months).merge(
-            hierarchy.aggregate(rows, level, ["month", "origin", "lag"], ["actual"])[
+            hierarchy.aggregate(now, level, ["month", "origin", "lag"], ["actual"])[
                 ["series", "month", "origin", "lag", "actual"]
             ],
             on=["series", "month"], how="inner", validate="one_to_one",
