@@ -262,6 +262,7 @@ def main() -> None:
     asked.add_argument("--limit", type=int)
     asked.add_argument("--json", action="store_true")
     asked.add_argument("--statsmodels", action="store_true")
+    asked.add_argument("--fast", dest="models", action="store_const", const="fast", default="best")
     given = asked.parse_args()
     try:
         train, test = read(given.file, given.limit)
@@ -272,7 +273,7 @@ def main() -> None:
         command = [sys.executable, "-m", "benchmarks.forecast", *sys.argv[1:]]
         sys.exit(subprocess.run(command, env=os.environ | steps.SAME_EVERYWHERE).returncode)
     warnings.simplefilter("ignore")
-    found, rows = benchmark(train, test)
+    found, rows = benchmark(train, test, models=given.models)
     if compared:
         found["statsmodels"] = beside_statsmodels(train, rows, compared, found["cpu_s_per_1000"])
     print(json.dumps(_plain(found)) if given.json else shown(found))

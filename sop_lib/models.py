@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-__all__ = ["BENCHMARK", "COMBINATION", "FAST", "MODELS", "RULES", "SEASON", "Model", "Rule"]
+__all__ = ["BENCHMARK", "COMBINATION", "MODELS", "RECIPES", "RULES", "SEASON", "Model", "Rule"]
 
 SEASON = 12
 COMBINATION, BENCHMARK = "combination", "seasonal_naive"
@@ -61,4 +61,4 @@ RULES = {
     "never sold": Rule(("zero",), "never sold: zero"),
     "ended": Rule(("zero",), "ended: zero"),
 }
-FAST = RULES | {COMBINATION: Rule(("theta", "plain_theta", "pooled"), "combination")}
+RECIPES = {"best": RULES, "fast": RULES | {COMBINATION: Rule(("theta", "plain_theta", "pooled"), "combination")}}

@@ -39,6 +39,7 @@ class Planning(_Strict):
     fiscal_year_start: int = Field(default=1, ge=1, le=12)
     consensus_rule: Literal["statistical"] = "statistical"
     hierarchy: tuple[Literal["family", "product", "region"], ...] = ("product", "region")
+    models: Literal["best", "fast"] = "best"
     reconciliation: Literal["best", "bottom-up", "top-down", "middle-out", "mint"] = "best"
     strategies: tuple[Literal["level", "chase", "mixed"], ...] = ("level", "chase", "mixed")
     engine_lost: Literal["fail", "local"] = "fail"
