@@ -63,8 +63,8 @@ def check(url: str) -> None:
 
     >>> check("")
     """
-    if url and not _opened(url).workers():
-        raise EngineLost(f"no worker of {url} answers")
+    if url:
+        _open(url).close()
 
 
 def transformed(url: str, frame: pd.DataFrame, using: Callable, schema: str, given: dict) -> pd.DataFrame:
@@ -133,14 +133,16 @@ def _lost(url: str, why: str) -> str:
     return f"{url} was lost in mid-run ({why})"
 
 
-@cache
-def _opened(url: str) -> Cluster:
+def _open(url: str) -> Cluster:
     scheme, where = place(url)
     try:
         return SCHEMES[scheme](where)
     except ImportError as error:
         need = INSTALL if scheme == "dask" else f'pip install "fugue[{scheme}]"'
         raise EngineError(f"{scheme}:// needs packages that are not here ({error.name}): {need}") from None
+
+
+_opened = cache(_open)
 
 
 def _dask(where: str) -> Cluster:

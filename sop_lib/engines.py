@@ -82,21 +82,17 @@ def _each(panel: pd.DataFrame, names: tuple[str, ...], task: tuple[int, int], en
     frame = frame.astype({"y": float}).sort_values(["unique_id", "ds"], ignore_index=True)
     series = series_hashes(frame)
     broken = series["series"].isin(frame.loc[~np.isfinite(frame["y"]), "unique_id"])
-    tables, remarks = [], [_remarks(series.loc[broken, "series"], name, "a month is not a number") for name in names]
-    known = {name: _known(series[~broken], name, task, engine.kept) for name in names}
-    missing = {name: series.loc[~broken & ~series["series"].isin(known[name]["series"]), "series"] for name in names}
+    series, refused = series[~broken], series.loc[broken, "series"]
+    known = {name: _known(series, name, task, engine.kept) for name in names}
+    missing = {name: series.loc[~series["series"].isin(known[name]["series"]), "series"] for name in names}
     fresh, went_on = _computed(frame, missing, task, engine)
+    tables, remarks = [], [_remarks(refused, name, "a month is not a number") for name in names]
     for name in names:
         own = fresh[fresh["model"] == name]
-        if engine.kept and len(own):
-            _keep(own, series, name, task, engine.kept)
-        answers = _joined([known[name], own], ANSWER)
-        said = answers["error"] == ""
-        tables.append(_table(series.merge(answers[said], on="series"), name, task))
-        failed = answers[~said].sort_values("series")
-        remarks.append(_remarks(failed["series"], name, failed["error"]))
-        if went_on:
-            remarks.append(_remarks(own["series"], name, went_on, WENT_ON))
+        _keep(own, series, name, task, engine.kept)
+        found = _forecasts(_joined([known[name], own], ANSWER), series, name, task)
+        tables.append(found.table)
+        remarks += [found.remarks, _remarks(missing[name] if went_on else missing[name][:0], name, went_on, WENT_ON)]
     return Forecasts(_joined(tables, TABLE), _joined(remarks, REMARK))
 
 
@@ -109,17 +105,19 @@ def _remarks(series: pd.Series, model: str, error, remark: str = "failed") -> pd
     return pd.DataFrame({"series": series, "origin": pd.NaT, "model": model, "remark": remark, "error": error})[REMARK]
 
 
-def _table(answers: pd.DataFrame, model: str, task: tuple[int, int]) -> pd.DataFrame:
-    """Return one row per series, origin and month; `answers` holds the last month and all values of each series."""
+def _forecasts(answers: pd.DataFrame, series: pd.DataFrame, model: str, task: tuple[int, int]) -> Forecasts:
+    """Return the values of each series as one row per origin and month, and a remark for each that failed."""
     lags, origins = task
-    last = answers["last"].to_numpy("datetime64[M]")[:, None, None]
+    failed = answers[answers["error"] != ""].sort_values("series")
+    said = series.merge(answers[answers["error"] == ""], on="series", how="inner", validate="one_to_one")
     back = np.arange(-(lags + origins - 1), 1 - lags) if origins else np.zeros(1, int)
-    origin = np.broadcast_to(last + back[:, None], (len(answers), len(back), lags))
-    values = np.concatenate([*answers["values"], np.empty(0)])
-    out = {"series": np.repeat(answers["series"].to_numpy(), len(back) * lags)}
-    out |= {"origin": origin.ravel(), "month": (origin + np.arange(1, lags + 1)).ravel()}
-    months = {name: values.astype("datetime64[ns]") for name, values in out.items() if name != "series"}
-    return pd.DataFrame(out | months | {"forecast": values, "model": model})
+    last = said["last"].to_numpy("datetime64[M]")[:, None, None]
+    origin = np.broadcast_to(last + back[:, None], (len(said), len(back), lags))
+    months = {"origin": origin, "month": origin + np.arange(1, lags + 1)}
+    out = pd.DataFrame({name: dates.ravel().astype("datetime64[ns]") for name, dates in months.items()})
+    names = np.repeat(said["series"].to_numpy(), len(back) * lags)
+    out = out.assign(series=names, forecast=np.concatenate([*said["values"], np.empty(0)]), model=model)
+    return Forecasts(out[TABLE], _remarks(failed["series"], model, failed["error"]))
 
 
 # What is kept
@@ -133,7 +131,9 @@ def _known(series: pd.DataFrame, model: str, task: tuple[int, int], kept: Kept |
     return own.merge(found, on="key", how="inner")[ANSWER]
 
 
-def _keep(answers: pd.DataFrame, series: pd.DataFrame, model: str, task: tuple[int, int], kept: Kept) -> None:
+def _keep(answers: pd.DataFrame, series: pd.DataFrame, model: str, task: tuple[int, int], kept: Kept | None) -> None:
+    if kept is None or answers.empty:
+        return
     rows = answers.merge(series[["series", "key"]], on="series", how="left", validate="many_to_one")
     kept.keep(_file(model, task), _made_by(model), rows.assign(key=rows["key"] + _suffix(task)))
 
@@ -207,20 +207,24 @@ def _block(frame: pd.DataFrame, model: str, task: tuple[int, int]) -> pd.DataFra
     """
     ids = frame["unique_id"].unique()
     try:
-        values = _values(frame, model, task).reshape(len(ids), -1)
+        values = _values(frame, model, task).astype(float).reshape(len(ids), -1)
         return pd.DataFrame({"series": ids, "model": model, "values": list(values), "error": ""})
     except Exception as error:
         if len(ids) == 1:
-            return pd.DataFrame({"series": ids, "model": model, "values": [np.empty(0)], "error": str(error)})
+            return pd.DataFrame({"series": ids, "model": model, "values": [np.empty(0)], "error": _one_line(error)})
     halves = [frame[frame["unique_id"].isin(part)] for part in np.array_split(ids, 2)]
     return pd.concat([_block(half, model, task) for half in halves], ignore_index=True)
 
 
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
 def _values(frame: pd.DataFrame, model: str, task: tuple[int, int]) -> np.ndarray:
     """Return the forecasts of a model by series, origin and month, as statsforecast orders them."""
-    from statsforecast import StatsForecast
+    from statsforecast.core import _StatsForecast  # StatsForecast itself would send the work out again on a worker
 
-    bulk = StatsForecast([_apart(MODELS[model].make())], freq="MS", n_jobs=1)
+    bulk = _StatsForecast([_apart(MODELS[model].make())], freq="MS", n_jobs=1)
     lags, origins = task
     if not origins:
         return bulk.forecast(df=frame, h=lags)[model].to_numpy()

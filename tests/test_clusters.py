@@ -69,6 +69,61 @@ def test_a_package_that_is_not_installed_is_named_with_what_installs_it(monkeypa
         clusters.check("dask://127.0.0.1:1")
 
 
+# What becomes of an answer, on an engine of Fugue's own that needs no cluster
+
+
+@pytest.fixture
+def native(monkeypatch):
+    """Return what gives the URL of an engine that runs here, with so many workers that answer."""
+
+    def url(name: str, workers: int = 1) -> str:
+        monkeypatch.setitem(clusters.SCHEMES, name, lambda where: clusters.Cluster("native", lambda: workers))
+        return f"{name}://planning:1"
+
+    return url
+
+
+def test_every_engine_of_fugue_gives_the_same_numbers(native):
+    rows = panel(b=seasonal(41), a=seasonal(60), odd=[1.0])
+    ask = lambda engine: engines.replayed(rows, ("theta", "last"), 4, 3, engine=engine)  # noqa: E731
+    same(ask(engines.Engine(native("here"))), ask(engines.LOCAL))
+
+
+@pytest.mark.parametrize(
+    ("error", "workers", "kind", "says"),
+    [
+        (ModuleNotFoundError("no", name="sop_lib"), 1, clusters.EngineError, "a worker of .* lacks sop_lib"),
+        (ValueError("no such thing"), 1, clusters.EngineError, "could not run the models"),
+        (ConnectionResetError(), 1, clusters.EngineLost, "lost in mid-run"),
+        (ValueError("gone"), 0, clusters.EngineLost, "lost in mid-run"),
+        (clusters.EngineError("a worker has other versions"), 1, clusters.EngineError, "other versions"),
+    ],
+)
+def test_an_error_is_told_apart_from_a_loss(error, workers, kind, says):
+    told = clusters._told(error, clusters.Cluster(None, lambda: workers), "dask://planning:1")
+    assert type(told) is kind
+    with pytest.raises(kind, match=says):
+        raise told
+
+
+def test_a_cluster_that_falls_silent_is_lost_and_not_waited_for_again(native, monkeypatch):
+    monkeypatch.setattr(clusters, "SILENT_SECONDS", 0.1)
+    begun, end = [], threading.Event()
+    monkeypatch.setattr(engines, "_block", lambda *given: begun.append(given) or end.wait())
+    there = engines.Engine(native("silent", workers=0))
+    for _ in range(2):
+        with pytest.raises(clusters.EngineLost, match="no worker answers"):
+            engines.predicted(panel(a=[1, 2]), ("last",), 2, engine=there)
+    end.set()
+    assert len(begun) == 1
+
+
+def test_a_worker_with_other_versions_is_refused():
+    rows = panel(a=[1, 2]).set_axis(["unique_id", "ds", "y"], axis=1).assign(part=0, model="last")
+    with pytest.raises(clusters.EngineError, match="other versions"):
+        engines._on_a_worker(rows, [2, 0], "statsforecast 0.1")
+
+
 def test_a_scheduler_that_nobody_runs_ends_the_command_at_once(small_workbook):
     pytest.importorskip("distributed", reason="needs the packages of the extra 'dask'")
     with socket.socket() as bound:  # bound and not listening: whoever knocks is refused
@@ -122,7 +177,7 @@ def dies_in_mid_run(worker: subprocess.Popen) -> None:
     threading.Timer(2.0, worker.kill).start()
 
 
-LENGTHS = {f"Süd · {n}": seasonal(40 + n % 13) * (1 + n) for n in range(26)}
+LENGTHS = {f"Süd · {n}": seasonal(40 + n % 13) * (1 + n) for n in range(13)}
 
 
 def test_a_cluster_gives_the_same_numbers_and_lives_on_when_a_worker_dies_and_its_end_is_told(dask, monkeypatch):
