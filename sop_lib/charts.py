@@ -9,7 +9,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 __all__ = [
     "BUDGET",
@@ -22,13 +21,10 @@ __all__ = [
     "bridge",
     "canvas",
     "closed_line",
-    "components",
     "end_labels",
     "family_rows",
-    "forecast_panels",
     "gap_panels",
     "history_panels",
-    "lag_lines",
     "month_ticks",
     "outlook",
     "planner_view",
@@ -40,13 +36,14 @@ __all__ = [
 
 INK, MUTED, FAINT = "#1b2733", "#5b6b7a", "#e3e8ee"
 PLAN, SHORT, BUDGET, OK = "#0b62b8", "#b3261e", "#b8860b", "#1f7a4d"
+MODELS = "#7a4fa3"
 
 STYLE: dict[Any, Any] = {
     "axes.axisbelow": True,
     "axes.edgecolor": FAINT,
     "axes.grid": True,
     "axes.labelcolor": MUTED,
-    "axes.prop_cycle": mpl.cycler(color=[PLAN, BUDGET, OK, SHORT, "#7a4fa3", INK, "#4c9fb5"]),
+    "axes.prop_cycle": mpl.cycler(color=[PLAN, BUDGET, OK, SHORT, MODELS, INK, "#4c9fb5"]),
     "axes.spines.right": False,
     "axes.spines.top": False,
     "axes.titlelocation": "left",
@@ -148,9 +145,15 @@ def outlook(months: pd.DataFrame, cycle: pd.Timestamp, unit: str) -> Figure:
     return figure
 
 
-def planner_view(months: pd.DataFrame, cycle: pd.Timestamp, unit: str) -> Figure:
-    """Return actual demand, the plan, the forecast with its ranges, and the previous and approved plan by month."""
+def planner_view(months: pd.DataFrame, cycle: pd.Timestamp, unit: str, said: pd.DataFrame | None = None) -> Figure:
+    """Return actual demand, the plan, the forecast with its ranges, and the previous and approved plan by month.
+
+    `said` holds month and what each model says: a thin line each.
+    """
     figure, ax = canvas(8.4, 3.3)
+    each = pd.DataFrame({"month": []}) if said is None else said
+    for model in each.columns.drop("month"):
+        ax.plot(each["month"], each[model], color=MODELS, linewidth=0.7, alpha=0.8)
     for low, high, strength in (("p025", "p975", 0.1), ("p10", "p90", 0.18)):
         ax.fill_between(months.month, months[low], months[high], color=PLAN, alpha=strength, linewidth=0)
     labels = []
@@ -164,6 +167,7 @@ def planner_view(months: pd.DataFrame, cycle: pd.Timestamp, unit: str) -> Figure
         known = months.dropna(subset=[name])
         ax.plot(known.month, known[name], color=colour, linestyle=line, linewidth=2.2 if name == "plan" else 1.4)
         labels += [(float(known[name].iloc[-1]), text, colour)] if len(known) and text else []
+    labels += [(float(each.iloc[-1, 1:].median()), "each model", MODELS)] if len(each) else []
     _by_month(ax, pd.DatetimeIndex(months.month), cycle, unit, labels)
     return figure
 
@@ -268,70 +272,6 @@ def history_panels(months: pd.DataFrame, unit: str) -> Figure:
         scaled(ax, unit)
         ax.set_xlim(every[0], every[-1])
         month_ticks(ax, every, every=24)
-    return figure
-
-
-def forecast_panels(history: pd.DataFrame, forecast: pd.DataFrame, cycle: pd.Timestamp, unit: str) -> Figure:
-    """Return the last three years and the forecast with its 80 and 95 % range, a panel per family, twelve at most."""
-    families = list(forecast["family"].drop_duplicates())[:12]
-    rows = -(-len(families) // 3)
-    figure, axes = canvas(8.4, 1.9 * rows, rows=rows, columns=3, squeeze=False)
-    recent = history[history["month"] >= cycle - pd.DateOffset(months=36)]
-    every = pd.DatetimeIndex(pd.concat([recent["month"], forecast["month"]]).drop_duplicates().sort_values())
-    for ax in axes.flat[len(families) :]:
-        ax.set_axis_off()
-    for ax, family in zip(axes.flat, families, strict=False):
-        past, ahead = (part[part["family"].eq(family)] for part in (recent, forecast))
-        ax.fill_between(ahead["month"], ahead["p025"], ahead["p975"], color=PLAN, alpha=0.12, linewidth=0)
-        ax.fill_between(ahead["month"], ahead["p10"], ahead["p90"], color=PLAN, alpha=0.22, linewidth=0)
-        ax.plot(past["month"], past["cleansed"], color=INK, linewidth=1.2)
-        ax.plot(ahead["month"], ahead["mean"], color=PLAN, linewidth=1.4)
-        ax.axvline(cycle - pd.Timedelta(days=15), color=MUTED, linewidth=0.8)
-        ax.set_title(family, fontsize=9.5)
-        ax.set_ylim(bottom=0)
-        scaled(ax, unit)
-        ax.set_xlim(every[0], every[-1])
-        month_ticks(ax, every, every=24)
-    return figure
-
-
-def lag_lines(scores: pd.DataFrame, names: dict[str, str], decision_lag: int, label: str) -> Figure:
-    """Return one line per column of `names` over `lag`, in percent, with the decision lag marked."""
-    figure, ax = canvas(8.4, 2.8)
-    labels = []
-    for (column, name), colour in zip(names.items(), (PLAN, BUDGET, SHORT, OK, INK), strict=False):
-        known = scores.dropna(subset=[column])
-        ax.plot(known["lag"], known[column], color=colour, linewidth=1.8, marker="o", markersize=3)
-        labels += [(float(known[column].iloc[-1]), name, colour)] if len(known) else []
-    ax.axvline(decision_lag, color=MUTED, linewidth=1, linestyle=":")
-    spot = ax.annotate("decision lag", (decision_lag, 1), xycoords=("data", "axes fraction"), xytext=(4, -2),
-                       textcoords="offset points")  # fmt: skip
-    spot.set(color=MUTED, va="top")
-    ax.set_ylim(bottom=0)
-    ax.yaxis.set_major_formatter(lambda value, _: f"{value * 100:.3g} %")
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.set_xlabel("months ahead (lag)")
-    ax.set_ylabel(label)
-    end_labels(ax, labels)
-    return figure
-
-
-def components(parts: pd.DataFrame, unit: str) -> Figure:
-    """Return observed demand with its trend, season and remainder, a column for each series."""
-    series = list(parts["series"].drop_duplicates())
-    figure, axes = canvas(8.4, 4.6, rows=3, columns=len(series), squeeze=False, sharex=True)
-    for at, name in enumerate(series):
-        rows = parts[parts["series"].eq(name)]
-        axes[0, at].plot(rows["month"], rows["observed"], color=MUTED, linewidth=1)
-        axes[0, at].plot(rows["month"], rows["trend"], color=PLAN, linewidth=1.8)
-        axes[1, at].plot(rows["month"], rows["season"], color=PLAN, linewidth=1.2)
-        axes[2, at].bar(rows["month"], rows["remainder"], color=MUTED, width=22)
-        axes[0, at].set_title("all families" if name == "ALL" else name, fontsize=9.5)
-        axes[0, at].set_ylim(bottom=0)
-        for row, word in enumerate(("demand and trend", "season", "remainder")):
-            scaled(axes[row, at], unit)
-            axes[row, at].set_ylabel(f"{word}\n{axes[row, at].get_ylabel()}", fontsize=8.5)
-        month_ticks(axes[2, at], pd.DatetimeIndex(rows["month"]), every=24)
     return figure
 
 

@@ -12,6 +12,7 @@ __all__ = [
     "level_keys",
     "level_name",
     "levels_above",
+    "levels_shown",
     "recent_mix",
     "split",
     "whole_units",
@@ -20,6 +21,7 @@ __all__ = [
 MEMBERS = ["family", "product", "region"]
 SEPARATOR = " · "
 LEVELS = ("total", "family", "product", "product-region")
+BY_REGION = ("region", "family-region")  # shown, but nothing is forecast there
 
 
 def level_name(hierarchy: tuple[str, ...]) -> str:
@@ -49,6 +51,19 @@ def levels_above(level: str) -> list[str]:
     """
     own = set(level_keys(level))
     return [*[name for name in LEVELS if set(level_keys(name)) < own], level] if own else ["total"]
+
+
+def levels_shown(level: str, members: pd.DataFrame) -> list[str]:
+    """Return the levels above a level, those of regions too where `members` has more than one, and the level itself.
+
+    >>> levels_shown("product", pd.DataFrame({"region": ["North", "South"]}))
+    ['total', 'family', 'product']
+    >>> levels_shown("product-region", pd.DataFrame({"region": ["North", "South"]}))
+    ['total', 'family', 'product', 'region', 'family-region', 'product-region']
+    """
+    own = set(level_keys(level))
+    asked = [name for name in BY_REGION if set(level_keys(name)) < own and members["region"].nunique() > 1]
+    return [*levels_above(level)[:-1], *asked, level]
 
 
 def labelled(df: pd.DataFrame, level: str) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from sop_lib.models import BENCHMARK, COMBINATION
 from sop_lib.reconcile import BOTTOM_UP, METHODS, candidates
 from sop_lib.tables import ALL
 
-__all__ = ["BEST", "beside", "reconciled", "verdict"]
+__all__ = ["BEST", "beside", "moved", "reconciled", "verdict"]
 
 BEST, AS_USED = "best", "as used"
 MARGIN, ORIGINS_NEEDED, WEIGHT = 0.01, 6, 0.5
@@ -167,6 +167,22 @@ def beside(table: pd.DataFrame) -> pd.DataFrame:
 
 def _named(used: pd.DataFrame) -> pd.Series:
     return used["method"].where(used["weight"] == 1, "half " + used["method"])
+
+
+def moved(leaf: Baseline, used: Baseline, table: pd.DataFrame) -> pd.Series:
+    """Return for each series that is not forecast bottom-up how it is, such as 'half top-down'.
+
+    `leaf` is before and `used` after reconciling, `table` the rows of `reconciliation`.
+    """
+    before, after = (
+        b.forecasts.table[b.forecasts.table["model"] == COMBINATION].set_index(["series", "month"])["forecast"]
+        for b in (leaf, used)
+    )
+    differ = before.ne(after).groupby("series").any()
+    named = table.dropna(subset="why").assign(used=_named).drop_duplicates("family")
+    named = named[named["method"] != BOTTOM_UP].set_index("family")["used"]
+    family = leaf.rules.set_index("series")["family"]
+    return family[family.index.isin(differ[differ].index)].map(named).dropna()
 
 
 def verdict(table: pd.DataFrame) -> str:

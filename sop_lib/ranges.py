@@ -27,6 +27,7 @@ __all__ = [
     "family_paths",
     "forecast_table",
     "leaf_paths",
+    "own_demand",
     "path_quantiles",
     "sample_paths",
 ]
@@ -78,7 +79,7 @@ def _paths(mean: np.ndarray, series: pd.DataFrame, errors: pd.DataFrame, panel: 
     spread = series["spread"].where(series["series"].isin(_moving(series)["series"]), 0.0).to_numpy()
     unit = spread[:, None] * _by_level(mean, mean.mean(axis=1, keepdims=True))
     kind = (series["rule"] == "intermittent").to_numpy()
-    demand = _own_demand(series, panel, kind)
+    demand = own_demand(series, panel, kind)
     out = np.empty((PATHS, *mean.shape), dtype=np.float32)
     for at in np.array_split(np.arange(len(series)), max(1, len(series) // CHUNK)):
         rank = _ranks(windows[:, at], shared, own[:, :, family[at]], mean.shape[1])
@@ -89,7 +90,7 @@ def _paths(mean: np.ndarray, series: pd.DataFrame, errors: pd.DataFrame, panel: 
     return out
 
 
-def _own_demand(series: pd.DataFrame, panel: pd.DataFrame, lumpy: np.ndarray) -> np.ndarray:
+def own_demand(series: pd.DataFrame, panel: pd.DataFrame, lumpy: np.ndarray) -> np.ndarray:
     """Return for each intermittent series the quantiles of its last three years' demand over their mean."""
     at = (np.arange(PATHS) + 0.5) / PATHS
     out = np.ones((len(series), PATHS))
@@ -227,16 +228,21 @@ def leaf_paths(
     return leaf[MEMBERS], paths[:, leaf["position"].to_numpy(), :] * leaf["share"].to_numpy()[None, :, None]
 
 
-def forecast_table(leaf: pd.DataFrame, series: pd.DataFrame, paths: np.ndarray, rules: pd.DataFrame) -> pd.DataFrame:
+def forecast_table(
+    leaf: pd.DataFrame, series: pd.DataFrame, paths: np.ndarray, rules: pd.DataFrame, moved: pd.Series | None = None
+) -> pd.DataFrame:
     """Return mean and quantiles per level, series and month, in units: sums of product × region and of its paths.
 
     `leaf` holds the forecast per product, region and month. `method` is the rule of the series where it was
-    forecast itself, else 'sum' or 'share' of such series.
+    forecast itself, with how it was reconciled (`moved`, by series), else 'sum' or 'share' of such series.
     """
     months = pd.DatetimeIndex(sorted(leaf["month"].unique()))
     own = rules["level"].iloc[0]
-    levels = dict.fromkeys([*hierarchy.LEVELS, own])
+    above = hierarchy.levels_shown(own, leaf)
+    levels = dict.fromkeys([*hierarchy.LEVELS, *hierarchy.levels_shown(hierarchy.LEVELS[-1], leaf), own])
     method = rules["rule"].map({name: rule.reason for name, rule in RULES.items()}).set_axis(rules["series"])
+    if moved is not None:
+        method = method + moved.reindex(method.index).map(", {}".format, na_action="ignore").fillna("")
     out = []
     for level in levels:
         mean = hierarchy.aggregate(leaf, level, ["month"], ["forecast"])[["series", "month", "forecast"]]
@@ -244,7 +250,7 @@ def forecast_table(leaf: pd.DataFrame, series: pd.DataFrame, paths: np.ndarray, 
         at = at.merge(mean, on=["series", "month"], how="left", validate="one_to_one").rename(
             columns={"forecast": "mean"}
         )
-        word = "sum" if level in hierarchy.levels_above(own) else "share"
+        word = "sum" if level in above else "share"
         out.append(at.assign(method=at["series"].map(method) if level == own else word))
     return pd.concat(out, ignore_index=True)
 

@@ -19,6 +19,7 @@ __all__ = [
     "headline",
     "outlook",
     "range_sentence",
+    "score_labels",
     "season_sentence",
 ]
 
@@ -273,7 +274,15 @@ def season_sentence(parts: pd.DataFrame) -> str:
     return f"Season taken out, demand moved by {_signed(move)} in a year; the season peaks in {top['month']:%B}"
 
 
-FORMATS = dict.fromkeys(
+def score_labels(lag: int) -> dict[str, str]:
+    """Return the heads of columns of scores: at the lag, and over all lags for names that end in `_all`."""
+    names = {"wape": "WAPE", "bias": "bias", "mase": "MASE", "rmsse": "RMSSE", "pinball": "pinball"}
+    ends = {"": f"lag {lag}", "_all": "all lags"}
+    heads = {name + end: f"{word}, {when}" for name, word in names.items() for end, when in ends.items()}
+    return heads | {"loss": f"scaled error, lag {lag}"}
+
+
+FORMATS: dict = dict.fromkeys(
     ["plan", "low", "high", "approved", "budget", "last_year", "at_stake", "last_12", "next_12", "quantity", "n"],
     "{:,.0f}",
 )
@@ -281,4 +290,6 @@ FORMATS |= dict.fromkeys(
     ["to_approved", "to_budget", "to_last_year", "margin", "bias", "value_added", "change"], "{:+.1%}"
 )
 FORMATS |= dict.fromkeys(["wape", "naive", "coverage80", "coverage95", "share"], "{:.1%}")
-FORMATS |= dict.fromkeys(["mase", "rmsse", "weight"], "{:.2f}") | {"tracking_signal": "{:+.1f}"}
+FORMATS |= dict.fromkeys(["mase", "rmsse"], "{:.2f}") | {"tracking_signal": "{:+.1f}"}
+FORMATS |= {"weight": "{:.0%}", "loss": "{:.3f}", "pinball": "{:,.2f}"}
+FORMATS |= {f"{name}_all": FORMATS[name] for name in ("wape", "bias", "mase", "rmsse", "pinball")}

@@ -6,9 +6,11 @@ import numpy as np
 import pandas as pd
 from IPython.display import HTML
 
-from sop_lib import approved, archive, charts, finance, launches, models, months, overrides, page, review
+from sop_lib import approved, archive, charts, finance, launches, model_review, months, overrides, page, review
+from sop_lib.models import BENCHMARK, COMBINATION
 from sop_lib.settings import Planning
-from sop_lib.tables import ALL, MEMBERS, as_kind
+from sop_lib.tables import ALL, MEMBERS, as_kind, empty
+from sop_lib.weights import SQUARED
 
 __all__ = [
     "Chosen",
@@ -22,12 +24,13 @@ __all__ = [
     "picture",
     "problems",
     "read",
+    "said_of",
     "scores_of",
     "standing_of",
 ]  # fmt: skip
 
 GRID = 12  # months that can be changed at once
-SCORES = ["wape", "bias", "mase"]
+LEAST = 0.01  # weight from which a model is shown in a sum
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,8 @@ def read(book: archive.Cycle) -> Desk:
     """Return what the workbench shows of a cycle that notebook 02 has written."""
     names = ("products", "families", "history", "forecast", "accuracy", "demand_plan")
     found = {name: book.read(name) for name in names}
+    later = ("weights", "model_forecasts")  # cycles run by an older version have none
+    found |= {name: book.read(name) if book.has(name) else empty(name) for name in later}
     found["sold"] = launches.chained(found["history"], found["products"], book.month)
     last = [archive.previous_table(book, name) for name in approved.PLANS]
     found["past_plans"] = finance.with_own(book.read("past_plans"), *last)
@@ -130,18 +135,37 @@ def _earlier(desk: Desk, chosen: Chosen, view) -> pd.Series:
     return rows.groupby("month")["quantity"].sum().rename(view)
 
 
+def _made_of(df: pd.DataFrame, chosen: Chosen) -> pd.DataFrame:
+    """Return the rows of the series that sum to what is chosen, or of the one from which it is shared out."""
+    for column in MEMBERS:
+        member = getattr(chosen, column)
+        df = df if member == ALL else df[df[column].isin([member, ALL])]
+    return df
+
+
 def scores_of(desk: Desk, chosen: Chosen) -> pd.DataFrame:
-    """Return the models of what is chosen: weight in the mean, and its backtest over all lags beside the naive's."""
-    rows = _series(desk.tables["accuracy"], chosen)
-    rows = rows[(rows["lag"] == 0) & rows["metric"].isin(SCORES)]
-    method = _series(desk.tables["forecast"], chosen)["method"]
-    rule = next((r for r in models.RULES.values() if len(method) and r.reason == method.iloc[0]), None)
-    weight = {name: 1 / len(rule.models) for name in rule.models} if rule else {}
-    wide = rows.pivot(index="model", columns="metric", values="value").reindex(columns=SCORES)
-    out = wide.assign(n=rows.groupby("model")["n"].max()).reset_index().rename_axis(columns=None)
-    out = pd.concat([out, pd.DataFrame({"model": [m for m in weight if m not in set(out["model"])]})])
-    out.insert(1, "weight", out["model"].map(weight).astype("float64"))
-    return out.sort_values(["weight", "model"], kind="stable", ignore_index=True)
+    """Return the models of what is chosen: weight in the mean, and scores at the decision lag and over all lags.
+
+    Of a sum the weights are means over its series by their forecast of the next months, and the scores are its own,
+    which only the combination and the seasonal naive have. Intermittent series are not judged by absolute errors.
+    """
+    weights, said = (_made_of(desk.tables[name], chosen) for name in ("weights", "model_forecasts"))
+    near = said[said["month"].isin(desk.grid) & (said["model"] == COMBINATION)]
+    share = model_review.mean_weights(weights, near.groupby("series")["forecast"].sum())
+    names = model_review.LUMPY if set(weights["rule"]) == set(SQUARED) else model_review.REGULAR
+    scores = model_review.scored(_series(desk.tables["accuracy"], chosen), names, desk.planning.decision_lag)
+    out = share.merge(scores, on="model", how="outer", validate="one_to_one")
+    place = out["model"].map({COMBINATION: 0, BENCHMARK: 2}).fillna(1)
+    order = out.assign(place=place, heavy=-out["weight"]).sort_values(["place", "heavy", "model"], kind="stable").index
+    return out.loc[order].reset_index(drop=True)
+
+
+def said_of(desk: Desk, chosen: Chosen) -> pd.DataFrame:
+    """Return month and what each model says of what is chosen, in units; of a sum those of 1 % weight or more."""
+    said = model_review.said_of(_made_of(desk.tables["model_forecasts"], chosen))
+    scores = scores_of(desk, chosen)
+    shown = scores[(scores["weight"] >= LEAST) | scores["model"].isin([COMBINATION, BENCHMARK])]["model"]
+    return said[["month", *[model for model in shown if model in said]]]
 
 
 def standing_of(listed: pd.DataFrame, standing: pd.DataFrame, chosen: Chosen) -> pd.DataFrame:
@@ -154,33 +178,45 @@ def standing_of(listed: pd.DataFrame, standing: pd.DataFrame, chosen: Chosen) ->
 
 
 def picture(desk: Desk, plan: pd.DataFrame, chosen: Chosen) -> HTML:
-    """Return the chart of what is chosen: demand, plan, forecast with its range, and earlier plans."""
-    name = words(chosen)
+    """Return the chart of what is chosen: demand, plan, forecast with its range, each model, and earlier plans."""
+    name, said = words(chosen), said_of(desk, chosen)
+    each = said.drop(columns=[c for c in (COMBINATION, BENCHMARK) if c in said])
     return page.figure(
-        charts.planner_view(months_of(desk, plan, chosen), desk.month, unit(desk, chosen) or "units"),
+        charts.planner_view(months_of(desk, plan, chosen), desk.month, unit(desk, chosen) or "units", each),
         title=name, source="demand_plan",
-        alt=f"Demand of three years, plan, forecast with its range and earlier plans of {name}, by month.",
+        alt=f"Demand of three years, plan, forecast with its range, each model and earlier plans of {name}, by month.",
     )  # fmt: skip
 
 
 def details(desk: Desk, plan: pd.DataFrame, told: pd.DataFrame, chosen: Chosen) -> HTML:
-    """Return the next months of what is chosen, its models, and its overrides (`told`)."""
-    rows, models = months_of(desk, plan, chosen), scores_of(desk, chosen)
-    ahead = rows[rows["month"].isin(desk.grid)].rename(columns={"mean": "forecast", "p10": "low", "p90": "high"})
+    """Return the overrides (`told`) of what is chosen, its next months, what each model says, and how good it was."""
+    ahead = months_of(desk, plan, chosen)
+    ahead = ahead[ahead["month"].isin(desk.grid)].rename(columns={"mean": "forecast", "p10": "low", "p90": "high"})
     columns = ["month", "last_year", "forecast", "low", "high", "previous", "approved", "plan"]
     ahead = ahead[columns].dropna(axis="columns", how="all")
-    forms: dict = {"weight": "{:.0%}", "wape": "{:.1%}", "bias": "{:+.1%}", "mase": "{:.2f}", "n": "{:,.0f}"}
-    counts: dict = dict.fromkeys(columns[1:], "{:,.0f}")
+    said, scores, lag = said_of(desk, chosen), scores_of(desk, chosen), desk.planning.decision_lag
+    near = said[said["month"].isin(desk.grid)]
+    counts: dict = dict.fromkeys([*columns[1:], *said.columns[1:]], "{:,.0f}")
+    span = f"the next {len(desk.grid)} months, {unit(desk, chosen)}"
     return page.together(
         page.table(told, source="overrides", hidden=("id",), formats={"added": "{:+,.0f}"}, caption="Overrides",
                    empty="None touches this."),
-        page.pair(
-            page.table(ahead, source="demand_plan", caption=f"Next {len(desk.grid)} months, {unit(desk, chosen)}",
-                       formats=counts),
-            page.table(models, source="accuracy", caption="Models: weight in the mean, and backtest over all lags",
-                       formats=forms, empty="Too little history for a backtest."),
-        ),
+        page.table(ahead, source="demand_plan", caption=f"Plan and forecast of {span}", formats=counts),
+        page.table(near, source="model_forecasts", caption=f"What each model says of {span}", formats=counts,
+                   empty="This cycle was run before each model's forecast was kept."),
+        page.table(scores, source="accuracy", caption=_about(desk, chosen), formats=review.FORMATS,
+                   labels=review.score_labels(lag), empty="Too little history for a backtest."),
+        page.note(model_review.range_kept(_series(desk.tables["accuracy"], chosen), lag)),
     )  # fmt: skip
+
+
+def _about(desk: Desk, chosen: Chosen) -> str:
+    """Return what the weights and scores of what is chosen are of."""
+    series = _made_of(desk.tables["weights"], chosen)["series"].unique()
+    if len(series) > 1:
+        return f"Models: mean weight over its {len(series)} series, by volume; backtest of the sum"
+    same = not len(series) or series[0] in set(_series(desk.tables["forecast"], chosen)["series"])
+    return "Models: weight in the mean, and backtest" + ("" if same else f" of {series[0]}, which it is a share of")
 
 
 def words(chosen: Chosen) -> str:

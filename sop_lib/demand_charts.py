@@ -1,0 +1,99 @@
+"""Figures of the demand review: the forecast and its range, how good and how true they were, trend and season."""
+
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from sop_lib import charts
+
+__all__ = ["calibration", "components", "forecast_panels", "lag_lines"]
+
+
+def forecast_panels(history: pd.DataFrame, forecast: pd.DataFrame, cycle: pd.Timestamp, unit: str) -> Figure:
+    """Return the last three years and the forecast with its 80 and 95 % range, a panel per family, twelve at most."""
+    families = list(forecast["family"].drop_duplicates())[:12]
+    rows = -(-len(families) // 3)
+    figure, axes = charts.canvas(8.4, 1.9 * rows, rows=rows, columns=3, squeeze=False)
+    recent = history[history["month"] >= cycle - pd.DateOffset(months=36)]
+    every = pd.DatetimeIndex(pd.concat([recent["month"], forecast["month"]]).drop_duplicates().sort_values())
+    for ax in axes.flat[len(families) :]:
+        ax.set_axis_off()
+    for ax, family in zip(axes.flat, families, strict=False):
+        past, ahead = (part[part["family"].eq(family)] for part in (recent, forecast))
+        ax.fill_between(ahead["month"], ahead["p025"], ahead["p975"], color=charts.PLAN, alpha=0.12, linewidth=0)
+        ax.fill_between(ahead["month"], ahead["p10"], ahead["p90"], color=charts.PLAN, alpha=0.22, linewidth=0)
+        ax.plot(past["month"], past["cleansed"], color=charts.INK, linewidth=1.2)
+        ax.plot(ahead["month"], ahead["mean"], color=charts.PLAN, linewidth=1.4)
+        ax.axvline(cycle - pd.Timedelta(days=15), color=charts.MUTED, linewidth=0.8)
+        ax.set_title(family, fontsize=9.5)
+        ax.set_ylim(bottom=0)
+        charts.scaled(ax, unit)
+        ax.set_xlim(every[0], every[-1])
+        charts.month_ticks(ax, every, every=24)
+    return figure
+
+
+def lag_lines(scores: pd.DataFrame, names: dict[str, str], decision_lag: int, label: str) -> Figure:
+    """Return one line per column of `names` over `lag`, in percent, with the decision lag marked."""
+    figure, ax = charts.canvas(8.4, 2.8)
+    labels = []
+    for (column, name), colour in zip(
+        names.items(), (charts.PLAN, charts.BUDGET, charts.SHORT, charts.OK, charts.INK), strict=False
+    ):
+        known = scores.dropna(subset=[column])
+        ax.plot(known["lag"], known[column], color=colour, linewidth=1.8, marker="o", markersize=3)
+        labels += [(float(known[column].iloc[-1]), name, colour)] if len(known) else []
+    ax.axvline(decision_lag, color=charts.MUTED, linewidth=1, linestyle=":")
+    spot = ax.annotate("decision lag", (decision_lag, 1), xycoords=("data", "axes fraction"), xytext=(4, -2),
+                       textcoords="offset points")  # fmt: skip
+    spot.set(color=charts.MUTED, va="top")
+    ax.set_ylim(bottom=0)
+    ax.yaxis.set_major_formatter(lambda value, _: f"{value * 100:.3g} %")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set_xlabel("months ahead (lag)")
+    ax.set_ylabel(label)
+    charts.end_labels(ax, labels)
+    return figure
+
+
+def calibration(held: pd.DataFrame, names: dict[str, str]) -> Figure:
+    """Return the share of months inside the 80 and 95 % ranges by lag beside the promised (dashed), a panel per level.
+
+    `names` gives each level of the table its title.
+    """
+    promised = (("coverage80", 0.80, charts.PLAN, "o"), ("coverage95", 0.95, charts.BUDGET, "^"))
+    levels = [level for level in names if level in set(held["level"])]
+    figure, axes = charts.canvas(8.4, 2.5, columns=max(len(levels), 1), squeeze=False, sharey=True)
+    for ax, level in zip(axes[0], levels, strict=True):
+        rows = held[held["level"].eq(level) & (held["lag"] > 0)]
+        for column, share, colour, mark in promised:
+            ax.axhline(share, color=colour, linewidth=1.2, linestyle="--")
+            ax.plot(rows["lag"], rows[column], color=colour, linewidth=1.4, marker=mark, markersize=3)
+        count = " to ".join(f"{n:,}" for n in dict.fromkeys((rows["n"].min(), rows["n"].max())))
+        ax.set_title(f"{names[level]}\n{count} months a lag", fontsize=9.5)
+        ax.set_ylim(min(0.5, held[["coverage80", "coverage95"]].min(axis=None) - 0.05), 1.03)
+        ax.yaxis.set_major_formatter(lambda value, _: f"{value * 100:.3g} %")
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.set_xlabel("months ahead (lag)")
+    axes[0, 0].set_ylabel("months inside")
+    charts.end_labels(axes[0, -1], [(0.80, "80 % range", charts.PLAN), (0.95, "95 % range", charts.BUDGET)])
+    return figure
+
+
+def components(parts: pd.DataFrame, unit: str) -> Figure:
+    """Return observed demand with its trend, season and remainder, a column for each series."""
+    series = list(parts["series"].drop_duplicates())
+    figure, axes = charts.canvas(8.4, 4.6, rows=3, columns=len(series), squeeze=False, sharex=True)
+    for at, name in enumerate(series):
+        rows = parts[parts["series"].eq(name)]
+        axes[0, at].plot(rows["month"], rows["observed"], color=charts.MUTED, linewidth=1)
+        axes[0, at].plot(rows["month"], rows["trend"], color=charts.PLAN, linewidth=1.8)
+        axes[1, at].plot(rows["month"], rows["season"], color=charts.PLAN, linewidth=1.2)
+        axes[2, at].bar(rows["month"], rows["remainder"], color=charts.MUTED, width=22)
+        axes[0, at].set_title("all families" if name == "ALL" else name, fontsize=9.5)
+        axes[0, at].set_ylim(bottom=0)
+        for row, word in enumerate(("demand and trend", "season", "remainder")):
+            charts.scaled(axes[row, at], unit)
+            axes[row, at].set_ylabel(f"{word}\n{axes[row, at].get_ylabel()}", fontsize=8.5)
+        charts.month_ticks(axes[2, at], pd.DatetimeIndex(rows["month"]), every=24)
+    return figure
