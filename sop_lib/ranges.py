@@ -4,7 +4,7 @@ How wide: pooled conformal errors, per lag over all series, each counted in its 
 month's level, so that a high season errs more; those of the latest six origins, when models knew most. Intermittent
 series take their own demand of the last three years instead, scaled to the forecast (Willemain and others, 2004).
 How months and series move together: a Gaussian multiplier bootstrap of whole error windows; every path weighs the
-origins alike, so that what was wrong together stays wrong together. Between families a third of that is believed:
+origins alike, so that what was wrong together stays wrong together. Between families half of that is believed:
 it rests on a dozen overlapping windows. The ranks of those sums are then given the pooled errors (Clark and others,
 2004, the Schaake shuffle).
 """
@@ -35,7 +35,7 @@ __all__ = [
 PATHS, SEED = 500, 20_261_101
 LATEST, POOL_NEEDED = 6, 40  # origins; errors of a lag
 WINDOWS_NEEDED = 6  # origins whose windows tell how months and series move together
-BETWEEN_FAMILIES = 1 / 3
+BETWEEN_FAMILIES = 0.5
 THREE_YEARS, CHUNK = 36, 500
 STILL = ["ended", "never sold", "constant"]
 MEMBERS = ["family", "product", "region"]
