@@ -12,6 +12,7 @@ from sop_lib.weights import SQUARED
 __all__ = [
     "LUMPY",
     "REGULAR",
+    "all_scores",
     "held",
     "held_sentence",
     "lumpy_scores",
@@ -48,6 +49,12 @@ def model_forecasts(base: Baseline) -> pd.DataFrame:
 def _named(rows: pd.DataFrame, base: Baseline) -> pd.DataFrame:
     members = base.rules[["level", "series", *MEMBERS]]
     return rows.merge(members, on="series", how="left", validate="many_to_one")
+
+
+def all_scores(windows: pd.DataFrame, base: Baseline, given: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of `accuracy`: the scores of the backtest, and how ranges held, of intermittent models too."""
+    parts = [accuracy.accuracy(windows, given), lumpy_scores(base, given)]
+    return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
 
 
 def lumpy_scores(base: Baseline, given: pd.DataFrame) -> pd.DataFrame:
@@ -209,8 +216,7 @@ def range_kept(rows: pd.DataFrame, lag: int) -> str:
     known = known.assign(inside=(known["value"] * known["n"]).round()).sort_values("lag", ascending=False)
     told = []
     for metric, part in known.groupby("metric"):
-        held = [f"{row.inside:.0f} of {row.n:,.0f}" for row in part.itertuples()]
-        whens = [" over all lags" if at == 0 else f" months at lag {at}" for at in part["lag"]]
-        share = f"{NOMINAL[str(metric)][0]:.0%}".replace("%", " %")
-        told.append(f"ts {share} range held {', '.join(map(''.join, zip(held, whens, strict=True)))}")
-    return "I" + ", i".join(told) + "." if told else "Too little history to say how often its ranges held."
+        ends = ["over all lags" if at == 0 else f"months at lag {at:.0f}" for at in part["lag"]]
+        held = [f"{row.inside:,.0f} of {row.n:,.0f} {end}" for row, end in zip(part.itertuples(), ends, strict=True)]
+        told.append(f"Its {100 * NOMINAL[str(metric)][0]:.0f} % range held {', '.join(held)}.")
+    return " ".join(told) or "Too little history to say how often its ranges held."

@@ -6,7 +6,7 @@ import pandas as pd
 from sop_lib import months
 from sop_lib.accuracy import beside_naive
 from sop_lib.hierarchy import level_keys
-from sop_lib.models import COMBINATION
+from sop_lib.models import BENCHMARK, COMBINATION
 
 __all__ = [
     "FORMATS",
@@ -21,6 +21,7 @@ __all__ = [
     "range_sentence",
     "score_labels",
     "season_sentence",
+    "weakest",
 ]
 
 KEY = ["month", "family"]
@@ -158,6 +159,20 @@ def exceptions(
         .head(count)
         .reset_index(drop=True)
     )
+
+
+def weakest(scores: pd.DataFrame, level: str, lag: int, count: int = 10) -> pd.DataFrame:
+    """Return the series of a level where the forecast did worst beside the seasonal naive at a lag, by RMSSE.
+
+    `margin` is the naive's RMSSE minus the forecast's; negative = the naive was better. Squared errors, because
+    absolute ones would praise a forecast of nothing for intermittent series.
+    """
+    rows = scores[(scores["level"] == level) & (scores["lag"] == lag) & (scores["series"] != "ALL")]
+    both = rows[rows["metric"] == "rmsse"].pivot(index="series", columns="model", values="value")
+    both = both.reindex(columns=[COMBINATION, BENCHMARK]).set_axis(["forecast", "naive"], axis=1)
+    bias = rows[(rows["metric"] == "bias") & (rows["model"] == COMBINATION)].set_index("series")["value"]
+    out = both.assign(margin=both["naive"] - both["forecast"], bias=bias).dropna(subset="margin")
+    return out.reset_index().sort_values(["margin", "series"], ignore_index=True).head(count)
 
 
 def change_steps(changes: pd.DataFrame, unit: str, count: int = 3) -> pd.DataFrame:

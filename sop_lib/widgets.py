@@ -98,7 +98,7 @@ class Workbench:
         grid = w.GridBox(list(self.cells.values()), layout=w.Layout(grid_template_columns="repeat(4, 180px)"))
         self.choice = w.HBox([self.mine, self.theirs])
         self.taking_back = w.HBox([self.pick, self.withdraw])
-        heading = w.HTML("<b>New plan: type over the months that change</b>")
+        heading = w.HTML(str(page.in_lab_style()) + "<b>New plan: type over the months that change</b>")
         self.box = w.VBox([
             w.HBox([self.family, self.product, self.region]), self.picture, heading, grid,
             w.HBox([self.paste, self.fill]), w.HBox([self.author, self.expires]), w.HBox([self.reason, self.save]),

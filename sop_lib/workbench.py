@@ -30,7 +30,7 @@ __all__ = [
 ]  # fmt: skip
 
 GRID = 12  # months that can be changed at once
-LEAST = 0.01  # weight from which a model is shown in a sum
+LEAST = 0.05  # weight from which a model is shown in a sum
 
 
 @dataclass(frozen=True)
@@ -146,26 +146,32 @@ def _made_of(df: pd.DataFrame, chosen: Chosen) -> pd.DataFrame:
 def scores_of(desk: Desk, chosen: Chosen) -> pd.DataFrame:
     """Return the models of what is chosen: weight in the mean, and scores at the decision lag and over all lags.
 
-    Of a sum the weights are means over its series by their forecast of the next months, and the scores are its own,
-    which only the combination and the seasonal naive have. Intermittent series are not judged by absolute errors.
+    Of a sum the weights are means over its series by their forecast of the next months, small ones left out, and the
+    scores are its own, which only the combination and the seasonal naive have. Intermittent series are not judged by
+    absolute errors.
     """
     weights, said = (_made_of(desk.tables[name], chosen) for name in ("weights", "model_forecasts"))
     near = said[said["month"].isin(desk.grid) & (said["model"] == COMBINATION)]
     share = model_review.mean_weights(weights, near.groupby("series")["forecast"].sum())
     names = model_review.LUMPY if set(weights["rule"]) == set(SQUARED) else model_review.REGULAR
     scores = model_review.scored(_series(desk.tables["accuracy"], chosen), names, desk.planning.decision_lag)
-    out = share.merge(scores, on="model", how="outer", validate="one_to_one")
+    out = share[share["weight"] >= _least(weights)].merge(scores, on="model", how="outer", validate="one_to_one")
     place = out["model"].map({COMBINATION: 0, BENCHMARK: 2}).fillna(1)
     order = out.assign(place=place, heavy=-out["weight"]).sort_values(["place", "heavy", "model"], kind="stable").index
     return out.loc[order].reset_index(drop=True)
 
 
+def _least(weights: pd.DataFrame) -> float:
+    return LEAST if weights["series"].nunique() > 1 else 0.0
+
+
 def said_of(desk: Desk, chosen: Chosen) -> pd.DataFrame:
-    """Return month and what each model says of what is chosen, in units; of a sum those of 1 % weight or more."""
+    """Return month and what each model of `scores_of` says of what is chosen, in units.
+
+    Of a sum: what it would be by that model, with the combination of the series whose rule has not the model.
+    """
     said = model_review.said_of(_made_of(desk.tables["model_forecasts"], chosen))
-    scores = scores_of(desk, chosen)
-    shown = scores[(scores["weight"] >= LEAST) | scores["model"].isin([COMBINATION, BENCHMARK])]["model"]
-    return said[["month", *[model for model in shown if model in said]]]
+    return said[["month", *[model for model in scores_of(desk, chosen)["model"] if model in said]]]
 
 
 def standing_of(listed: pd.DataFrame, standing: pd.DataFrame, chosen: Chosen) -> pd.DataFrame:
@@ -201,9 +207,11 @@ def details(desk: Desk, plan: pd.DataFrame, told: pd.DataFrame, chosen: Chosen) 
     return page.together(
         page.table(told, source="overrides", hidden=("id",), formats={"added": "{:+,.0f}"}, caption="Overrides",
                    empty="None touches this."),
-        page.table(ahead, source="demand_plan", caption=f"Plan and forecast of {span}", formats=counts),
-        page.table(near, source="model_forecasts", caption=f"What each model says of {span}", formats=counts,
-                   empty="This cycle was run before each model's forecast was kept."),
+        page.pair(
+            page.table(ahead, source="demand_plan", caption=f"Plan and forecast of {span}", formats=counts),
+            page.table(near, source="model_forecasts", caption=f"What each model says of {span}", formats=counts,
+                       empty="This cycle was run before each model's forecast was kept."),
+        ),
         page.table(scores, source="accuracy", caption=_about(desk, chosen), formats=review.FORMATS,
                    labels=review.score_labels(lag), empty="Too little history for a backtest."),
         page.note(model_review.range_kept(_series(desk.tables["accuracy"], chosen), lag)),
@@ -214,7 +222,7 @@ def _about(desk: Desk, chosen: Chosen) -> str:
     """Return what the weights and scores of what is chosen are of."""
     series = _made_of(desk.tables["weights"], chosen)["series"].unique()
     if len(series) > 1:
-        return f"Models: mean weight over its {len(series)} series, by volume; backtest of the sum"
+        return f"Models: mean weight over its {len(series)} series by volume, from {LEAST:.0%} on; backtest of the sum"
     same = not len(series) or series[0] in set(_series(desk.tables["forecast"], chosen)["series"])
     return "Models: weight in the mean, and backtest" + ("" if same else f" of {series[0]}, which it is a share of")
 

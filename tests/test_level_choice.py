@@ -179,3 +179,11 @@ def test_the_engine_forecasts_the_levels_above_and_the_parts_add_up():
     parts = new.forecasts.table.query("model == 'combination'").groupby("month")["forecast"].sum()
     whole = upper["family"].forecasts.table.query("model == 'combination'").set_index("month")["forecast"]
     pd.testing.assert_series_equal(parts, whole, check_names=False)
+
+
+def test_a_series_says_how_it_was_reconciled_unless_bottom_up():
+    leaf = leaves(9.0, 13.0, 9.0, 13.0)
+    new, table = level_choice.reconciled(leaf, {"family": above(40.0)["family"]}, 2, "best")
+    assert level_choice.moved(leaf, new, table).to_dict() == dict.fromkeys(leaf.rules["series"], "half top-down")
+    same, table = level_choice.reconciled(leaf, {"family": above(40.0)["family"]}, 2, "bottom-up")
+    assert level_choice.moved(leaf, same, table).empty

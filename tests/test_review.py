@@ -121,3 +121,24 @@ def test_the_headline_says_the_spans_the_error_and_where_to_look():
     assert said[3] == "The 2 exceptions below hold 100% of the money at stake."
     none = SCORES.head(0)
     assert "long enough" in review.headline(spans, none, worst.head(0), lag=2, level="product-region")[-1]
+
+
+def test_the_weakest_are_those_that_squared_errors_call_so():
+    rows = [("P1", "combination", 1.2), ("P1", "seasonal_naive", 1.0), ("P2", "combination", 0.5),
+            ("P2", "seasonal_naive", 1.0), ("P3", "combination", 9.0)]  # fmt: skip
+    scores = pd.DataFrame(rows, columns=["series", "model", "value"]).assign(level="product", lag=2, metric="rmsse")
+    bias = scores.drop_duplicates("series").assign(metric="bias", value=0.1)
+    shown = review.weakest(pd.concat([scores, bias, scores.assign(series="ALL")]), "product", 2)
+    assert shown["series"].tolist() == ["P1", "P2"]
+    assert shown.loc[0, ["forecast", "naive", "margin", "bias"]].tolist() == pytest.approx([1.2, 1.0, -0.2, 0.1])
+    assert review.weakest(scores.head(0), "product", 2).empty
+
+
+def test_heads_of_scores_say_their_lag():
+    heads = review.score_labels(2)
+    assert (heads["wape"], heads["rmsse_all"], heads["loss"]) == (
+        "WAPE, lag 2",
+        "RMSSE, all lags",
+        "scaled error, lag 2",
+    )
+    assert {name for name in heads if name.endswith("_all")} <= set(review.FORMATS)
