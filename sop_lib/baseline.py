@@ -30,7 +30,7 @@ def baseline(panel: pd.DataFrame, horizon: int, lag: int, models: str = "best", 
     """Return the forecast of every series for the months of the horizon, and the same from earlier months, in units.
 
     `panel` is what `forecast.panel` returns: level, series, family, product, region, month, quantity. `lag` is the
-    decision lag, at which weights are judged. `models` names the models of RECIPES: the fast ones cost a fifth as much.
+    decision lag, at which weights are judged. `models` names the models of RECIPES: the fast ones cost less than half.
     `engine` says where they run.
     """
     recipes, rules = RECIPES[models], forecast.series_rules(panel)

@@ -41,6 +41,10 @@ MODELS = {
         "MSTL",
         {"season_length": SEASON, "trend_forecaster": Model("DynamicOptimizedTheta", {"season_length": 1})},
     ),
+    "stl_ets": Model(
+        "MSTL",
+        {"season_length": SEASON, "trend_forecaster": Model("AutoETS", {"model": "ZZN", "damped": True})},
+    ),
     "adida": Model("ADIDA", {}, refit=True),
     "imapa": Model("IMAPA", {}, refit=True),
     "tsb": Model("TSB", {"alpha_d": 0.2, "alpha_p": 0.2}, refit=True),
@@ -61,4 +65,7 @@ RULES = {
     "never sold": Rule(("zero",), "never sold: zero"),
     "ended": Rule(("zero",), "ended: zero"),
 }
-RECIPES = {"best": RULES, "fast": RULES | {COMBINATION: Rule(("theta", "plain_theta", "pooled"), "combination")}}
+RECIPES = {
+    "best": RULES,
+    "fast": RULES | {COMBINATION: Rule(("theta", "plain_theta", "stl_ets", "pooled"), "combination")},
+}
