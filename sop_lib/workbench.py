@@ -171,7 +171,9 @@ def said_of(desk: Desk, chosen: Chosen) -> pd.DataFrame:
     Of a sum: what it would be by that model, with the combination of the series whose rule has not the model.
     """
     said = model_review.said_of(_made_of(desk.tables["model_forecasts"], chosen))
-    return said[["month", *[model for model in scores_of(desk, chosen)["model"] if model in said]]]
+    shown = dict.fromkeys([COMBINATION, *scores_of(desk, chosen)["model"]])
+    shown.pop(BENCHMARK, None)
+    return said[["month", *[model for model in (*shown, BENCHMARK) if model in said]]]
 
 
 def standing_of(listed: pd.DataFrame, standing: pd.DataFrame, chosen: Chosen) -> pd.DataFrame:

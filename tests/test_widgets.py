@@ -9,6 +9,7 @@ from sop_lib import archive, overrides, planbook, tables, widgets, workbench
 from sop_lib.workbench import Chosen
 
 NOW = pd.Timestamp("2026-11-04 09:30", tz="UTC")
+DUE = pd.DataFrame(columns=["id", "what"])  # no overrides
 DEC, JAN, FEB = pd.date_range("2026-12-01", periods=3, freq="MS", unit="ns")
 
 
@@ -231,6 +232,68 @@ def test_families_with_unlike_units_are_not_added(book):
     desk.tables["families"] = families
     assert "ALL" not in workbench.choices(desk)[0]
     assert workbench.unit(desk, Chosen("Barbecues")) == "pieces"
+
+
+# What the models said and how they did
+
+
+def engine(desk: workbench.Desk) -> workbench.Desk:
+    """Return the desk with two regular products of Barbecues, 30 and 10 a month, and an intermittent one."""
+    rows = [("Barbecues 1", "theta", 0.8, 33.0), ("Barbecues 1", "ets", 0.2, 18.0), ("Barbecues 2", "theta", 0.4, 13.0),
+            ("Barbecues 2", "ets", 0.6, 8.0), ("Rare", "tsb", 1.0, 2.0)]  # fmt: skip
+    weights = pd.DataFrame(rows, columns=["product", "model", "weight", "forecast"])
+    weights["rule"] = (weights["product"] == "Rare").map({True: "intermittent", False: "combination"})
+    mean = pd.DataFrame({"product": ["Barbecues 1", "Barbecues 2", "Rare"], "model": "combination"})
+    said = pd.concat([weights[["product", "model", "forecast"]], mean.assign(forecast=[30.0, 10.0, 2.0])])
+    said = said.merge(pd.DataFrame({"month": desk.horizon}), how="cross")
+    scores = [(p, m, s, lag, v) for p, m in (("Barbecues 1", "theta"), ("Barbecues 1", "combination"), ("Rare", "tsb"))
+              for s, v in (("wape", 0.2), ("bias", -0.1), ("mase", 0.9), ("rmsse", 0.7), ("pinball", 3.0))
+              for lag in (0, 2)]  # fmt: skip
+    scores = pd.DataFrame(scores, columns=["product", "model", "metric", "lag", "value"]).assign(n=6)
+    made = {"weights": weights, "model_forecasts": said, "accuracy": scores}
+    for name, table in made.items():
+        members = table.assign(family="Barbecues", region="North", level="product-region")
+        desk.tables[name] = members.assign(series="Barbecues · " + members["product"] + " · North")
+    return desk
+
+
+def test_the_weights_shown_are_those_that_were_used(book):
+    desk = engine(workbench.read(book))
+    shown = workbench.scores_of(desk, Chosen("Barbecues", "Barbecues 1", "North")).set_index("model")
+    assert shown["weight"].dropna().to_dict() == {"theta": 0.8, "ets": 0.2}
+    assert list(shown.index) == ["combination", "theta", "ets"]
+    assert shown.loc["theta", ["wape", "bias", "mase", "wape_all"]].tolist() == [0.2, -0.1, 0.9, 0.2]
+    assert "rmsse" not in shown
+    said = workbench.said_of(desk, Chosen("Barbecues", "Barbecues 1", "North"))
+    assert said.loc[0, ["combination", "theta", "ets"]].tolist() == [30.0, 33.0, 18.0]
+
+
+def test_a_sum_has_mean_weights_by_volume_and_no_scores_of_single_models(book):
+    desk = engine(workbench.read(book))
+    desk.tables["weights"] = desk.tables["weights"].query("product != 'Rare'")
+    desk.tables["model_forecasts"] = desk.tables["model_forecasts"].query("product != 'Rare'")
+    for chosen in (Chosen("Barbecues"), Chosen(region="North"), Chosen()):
+        shown = workbench.scores_of(desk, chosen).set_index("model")
+        assert shown["weight"].to_dict() == pytest.approx({"theta": (24 + 4) / 40, "ets": (6 + 6) / 40})
+        assert shown["wape"].isna().all()
+        said = workbench.said_of(desk, chosen)
+        assert said.loc[0, ["combination", "theta", "ets"]].tolist() == [40.0, 46.0, 26.0]
+    assert "mean weight over its 2 series" in workbench.details(desk, desk.tables["demand_plan"], DUE, Chosen()).data
+
+
+def test_intermittent_series_are_not_judged_by_absolute_errors(book):
+    shown = workbench.scores_of(engine(workbench.read(book)), Chosen("Barbecues", "Rare", "North"))
+    assert list(shown) == ["model", "weight", "rmsse", "bias", "pinball", "rmsse_all", "bias_all", "pinball_all"]
+    assert shown.loc[0, ["rmsse", "bias", "pinball"]].tolist() == [0.7, -0.1, 3.0]
+
+
+def test_a_cycle_of_an_older_version_opens_without_what_its_models_said(book):
+    desk = workbench.read(book)
+    assert desk.tables["weights"].empty
+    assert workbench.said_of(desk, Chosen("Barbecues")).empty
+    shown = workbench.details(desk, desk.tables["demand_plan"], DUE, Chosen("Barbecues")).data
+    assert "run before each model" in shown
+    assert "Too little history" in shown
 
 
 def test_the_batch_does_not_import_widgets():
