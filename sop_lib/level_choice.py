@@ -73,7 +73,7 @@ def _winners_by_origin(rows: pd.DataFrame, own: str, offered: list[str], lag: in
     out = every.merge(pd.concat(won), on=["family", "origin"], how="left", validate="one_to_one")
     out["weight"] = np.where(out["method"].isna(), 1.0, WEIGHT)
     short = errors.loc[errors["lag"] == lag, "origin"].nunique() < ORIGINS_NEEDED
-    none = f"no other brings it {MARGIN:.0%} closer in both halves of the backtest"
+    none = f"none {MARGIN:.0%} closer in both halves"
     return out.fillna({"method": BOTTOM_UP, "why": TOO_SHORT if short else none})
 
 
@@ -90,7 +90,7 @@ def _winners(errors: pd.DataFrame, lag: int, known: pd.Timestamp) -> pd.DataFram
     won = gain[(gain[["first", "later"]] >= MARGIN).all(axis=1) & (gain["all"] >= 0)]
     won = won.sort_values("near", ascending=False, kind="stable").reset_index().drop_duplicates("family")
     halves = zip(won["first"], won["later"], strict=True)
-    won["why"] = [f"with it {a:.1%} and {b:.1%} closer in the halves of the backtest" for a, b in halves]
+    won["why"] = [f"{a:.1%} and {b:.1%} closer in the halves" for a, b in halves]
     return won[["family", "method", "why"]]
 
 
