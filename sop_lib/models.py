@@ -67,5 +67,5 @@ RULES = {
 }
 RECIPES = {
     "best": RULES,
-    "fast": RULES | {COMBINATION: Rule(("theta", "plain_theta", "stl_ets", "pooled"), "combination")},
+    "fast": RULES | {COMBINATION: Rule(("plain_theta", "stl_ets", "pooled"), "combination")},
 }
