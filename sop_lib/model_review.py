@@ -5,7 +5,7 @@ import pandas as pd
 
 from sop_lib import accuracy, backtest, ranges
 from sop_lib.baseline import Baseline
-from sop_lib.models import BENCHMARK, COMBINATION, RULES
+from sop_lib.models import BENCHMARK, COMBINATION
 from sop_lib.tables import ALL
 from sop_lib.weights import SQUARED
 
@@ -88,10 +88,10 @@ def _with_shape(now: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
 # For all series together
 
 
-def schemes_shown(schemes: pd.DataFrame) -> pd.DataFrame:
-    """Return how the ways to weigh did in each rule that has several models: the smaller loss was better."""
-    several = schemes["rule"].map({name: len(rule.models) > 1 for name, rule in RULES.items()})
-    return schemes[several.astype(bool)].reset_index(drop=True)
+def schemes_shown(base: Baseline) -> pd.DataFrame:
+    """Return how the ways to weigh did in each rule that weighs several models: the smaller loss was better."""
+    several = base.weights.groupby("rule")["model"].nunique()
+    return base.schemes[base.schemes["rule"].isin(several[several > 1].index)].reset_index(drop=True)
 
 
 def ranking(

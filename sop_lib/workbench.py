@@ -212,7 +212,8 @@ def details(desk: Desk, plan: pd.DataFrame, told: pd.DataFrame, chosen: Chosen) 
         page.pair(
             page.table(ahead, source="demand_plan", caption=f"Plan and forecast of {span}", formats=counts),
             page.table(near, source="model_forecasts", caption=f"What each model says of {span}", formats=counts,
-                       empty="This cycle was run before each model's forecast was kept."),
+                       labels={BENCHMARK: "naive"}, empty="This cycle was run before each model's forecast was kept."),
+            least=480,
         ),
         page.table(scores, source="accuracy", caption=_about(desk, chosen), formats=review.FORMATS,
                    labels=review.score_labels(lag), empty="Too little history for a backtest."),

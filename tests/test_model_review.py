@@ -75,9 +75,11 @@ def test_the_engine_tells_the_weights_and_the_forecast_of_every_model():
 
 
 def test_only_rules_with_a_choice_of_weights_are_shown():
-    shown = model_review.schemes_shown(found().schemes)
+    shown = model_review.schemes_shown(found())
     assert shown["rule"].drop_duplicates().tolist() == ["combination", "intermittent"]
     assert shown.groupby("rule")["used"].sum().tolist() == [1, 1]
+    regular = baseline.baseline(panel(a=seasonal(60)), 24, 2)
+    assert model_review.schemes_shown(regular)["rule"].drop_duplicates().tolist() == ["combination"]
 
 
 def test_intermittent_series_are_ranked_by_rmsse_and_the_others_by_mase():

@@ -126,3 +126,19 @@ def test_the_forecast_ties_at_every_level_wherever_it_was_made(level):
     assert (table.p025 <= table.p10).all()
     assert (table.p90 <= table.p975).all()
     assert table[table.level == level].method.unique().tolist() == ["combination"]
+
+
+def test_regions_have_ranges_of_their_own_where_there_are_several_and_reconciled_series_say_so():
+    parts = [panel(a=seasonal(40) * size).assign(region=region) for region, size in (("North", 1), ("South", 2))]
+    sold = pd.concat(parts).rename(columns={"quantity": "cleansed"}).drop(columns=["level", "series"])
+    base = baseline.baseline(forecast.panel(sold, "product-region"), 6, 2)
+    leaf, series, paths = ranges.at_product_region(base, sold, AHEAD[:6])
+    moved = pd.Series({"F · a · North": "half top-down"})
+    table = ranges.forecast_table(leaf, series, paths, base.rules, moved).set_index(["level", "region", "month"])
+    for level in ("region", "family-region"):
+        for column in ("mean", "p10", "p90"):
+            at = table.loc[(level, "South"), column]
+            assert at.to_numpy() == pytest.approx(table.loc[("product-region", "South"), column].to_numpy())
+        assert set(table.loc[level, "method"]) == {"sum"}
+    told = table.loc["product-region", "method"].groupby("region").first()
+    assert told.to_dict() == {"North": "combination, half top-down", "South": "combination"}
