@@ -63,7 +63,7 @@ def calibration(held: pd.DataFrame, names: dict[str, str]) -> Figure:
     """
     promised = (("coverage80", 0.80, charts.PLAN, "o"), ("coverage95", 0.95, charts.BUDGET, "^"))
     levels = [level for level in names if level in set(held["level"])]
-    figure, axes = charts.canvas(8.4, 2.5, columns=max(len(levels), 1), squeeze=False, sharey=True)
+    figure, axes = charts.canvas(8.4, 2.5, columns=len(levels), squeeze=False, sharey=True)
     for ax, level in zip(axes[0], levels, strict=True):
         rows = held[held["level"].eq(level) & (held["lag"] > 0)]
         for column, share, colour, mark in promised:

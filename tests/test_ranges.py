@@ -134,7 +134,8 @@ def test_regions_have_ranges_of_their_own_where_there_are_several_and_reconciled
     base = baseline.baseline(forecast.panel(sold, "product-region"), 6, 2)
     leaf, series, paths = ranges.at_product_region(base, sold, AHEAD[:6])
     moved = pd.Series({"F · a · North": "half top-down"})
-    table = ranges.forecast_table(leaf, series, paths, base.rules, moved).set_index(["level", "region", "month"])
+    table = ranges.forecast_table(leaf, series, paths, base.rules, moved)
+    table = table.set_index(["level", "region", "month"]).sort_index()
     for level in ("region", "family-region"):
         for column in ("mean", "p10", "p90"):
             at = table.loc[(level, "South"), column]
