@@ -35,7 +35,6 @@ class Rule:
 
 MODELS = {
     "theta": Model("DynamicOptimizedTheta", {"season_length": SEASON}),
-    "plain_theta": Model("Theta", {"season_length": SEASON}),
     "ets": Model("AutoETS", {"season_length": SEASON, "damped": True}),
     "stl": Model(
         "MSTL",
@@ -67,5 +66,5 @@ RULES = {
 }
 RECIPES = {
     "best": RULES,
-    "fast": RULES | {COMBINATION: Rule(("plain_theta", "stl_ets", "pooled"), "combination")},
+    "fast": RULES | {COMBINATION: Rule(("theta", "stl_ets", "pooled"), "combination")},
 }
