@@ -6,31 +6,31 @@ import pandas as pd
 from sop_lib import accuracy, engines, hierarchy, pooled
 from sop_lib.engines import LOCAL, REMARK, Engine, Forecasts
 from sop_lib.forecast import MONTHS_NEEDED, in_bulk, learned_together, of_rule, plausible, series_rules
-from sop_lib.models import BENCHMARK, COMBINATION, RULES, Rule
+from sop_lib.models import BENCHMARK, COMBINATION, ORIGINS, RECIPES
 
 __all__ = ["backtest", "backtest_levels", "full_windows", "held_out", "model_scores"]
 
-MAX_LAG, MAX_ORIGINS = 18, 12
+MAX_LAG = 18
 TESTED = ["series", "origin", "month", "model", "forecast", "level", "family", "product", "region", "scale", "scale_sq"]
 TESTED += ["spread", "rule", "lags", "origins", "actual", "lag"]
 
 
-def held_out(rules: pd.DataFrame, horizon: int) -> pd.DataFrame:
+def held_out(rules: pd.DataFrame, horizon: int, most_origins: int) -> pd.DataFrame:
     """Return per series how many lags and origins its backtest has, so that 24 months stay before the first origin.
 
     All 18 lags from 12 origins need 53 months; a shorter series gives up half of what is lacking in lags,
     half in origins. Series with fewer than 25 months or that ended have none.
     """
     most = min(horizon, MAX_LAG)
-    spare = (rules["months"] - MONTHS_NEEDED).clip(0, most + MAX_ORIGINS - 1)
-    lags = np.maximum(spare // 2, spare - MAX_ORIGINS) + 1
+    spare = (rules["months"] - MONTHS_NEEDED).clip(0, most + most_origins - 1)
+    lags = np.maximum(spare // 2, spare - most_origins) + 1
     out = rules[["series"]].assign(lags=lags.clip(upper=most))
-    out["origins"] = (spare - out["lags"] + 1).clip(upper=MAX_ORIGINS)
+    out["origins"] = (spare - out["lags"] + 1).clip(upper=most_origins)
     return out[(spare > 0) & (rules["last"] == rules["last"].max())].reset_index(drop=True)
 
 
 def backtest(
-    panel: pd.DataFrame, rules: pd.DataFrame, horizon: int, recipes: dict[str, Rule] = RULES, *, engine: Engine = LOCAL
+    panel: pd.DataFrame, rules: pd.DataFrame, horizon: int, models: str = "best", *, engine: Engine = LOCAL
 ) -> Forecasts:
     """Return forecasts of every model and of the seasonal naive from earlier origins, beside what came, in units.
 
@@ -39,7 +39,9 @@ def backtest(
     at the first origin. No forecast has seen its own month.
     """
     found, known = [], []
-    windows = held_out(rules, horizon).merge(rules[["series", "last"]], on="series", how="left", validate="one_to_one")
+    windows = held_out(rules, horizon, ORIGINS[models]).merge(
+        rules[["series", "last"]], on="series", how="left", validate="one_to_one"
+    )
     if windows.empty:
         none = pd.DataFrame(columns=TESTED).astype(dict.fromkeys(["origin", "month"], "datetime64[ns]"))
         return Forecasts(none, pd.DataFrame(columns=REMARK))
@@ -49,11 +51,12 @@ def backtest(
         first_origin = members["last"].max() - pd.DateOffset(months=lags + origins - 1)
         then = series_rules(part[part["month"] <= first_origin])
         known.append(then.assign(lags=lags, origins=origins))
-        for rule, recipe in recipes.items():
+        for rule, recipe in RECIPES[models].items():
             found.append(engines.replayed(of_rule(part, then, rule), in_bulk(recipe), lags, origins, engine=engine))
         found.append(engines.replayed(part, (BENCHMARK,), lags, origins, engine=engine))
     facts = pd.concat(known, ignore_index=True)
-    found += [_together(panel, facts, rule, model) for rule in recipes for model in learned_together(recipes[rule])]
+    for rule, recipe in RECIPES[models].items():
+        found += [_together(panel, facts, rule, model) for model in learned_together(recipe)]
     models = plausible(found, panel)
     return Forecasts(_beside_actual(models.table, panel, facts), models.remarks)
 

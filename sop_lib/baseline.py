@@ -33,9 +33,9 @@ def baseline(panel: pd.DataFrame, horizon: int, lag: int, models: str = "best", 
     decision lag, at which weights are judged. `models` names the models of RECIPES: the fast ones cost less than half.
     `engine` says where they run.
     """
-    recipes, rules = RECIPES[models], forecast.series_rules(panel)
-    ahead = forecast.forecast(panel, rules, horizon, recipes, engine=engine)
-    tested = backtest.backtest(panel, rules, horizon, recipes, engine=engine)
-    found = weights.weighed(tested.table, rules, recipes, lag)
+    rules = forecast.series_rules(panel)
+    ahead = forecast.forecast(panel, rules, horizon, models, engine=engine)
+    tested = backtest.backtest(panel, rules, horizon, models, engine=engine)
+    found = weights.weighed(tested.table, rules, RECIPES[models], lag)
     both = [forecast.combine(*pair) for pair in ((ahead, found.ahead), (tested, found.tested))]
     return Baseline(panel, rules, both[0], both[1], found.ahead, found.schemes)

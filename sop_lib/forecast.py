@@ -10,7 +10,7 @@ import pandas as pd
 from sop_lib import engines, hierarchy, pooled
 from sop_lib import weights as weighing
 from sop_lib.engines import LOCAL, Engine, Forecasts
-from sop_lib.models import BENCHMARK, COMBINATION, MODELS, RULES, SEASON, Rule
+from sop_lib.models import BENCHMARK, COMBINATION, MODELS, RECIPES, RULES, SEASON, Rule
 
 __all__ = [
     "combine",
@@ -107,14 +107,14 @@ def _rule(series: pd.DataFrame, last_known: pd.Timestamp) -> np.ndarray:
 
 
 def forecast(
-    panel: pd.DataFrame, rules: pd.DataFrame, horizon: int, recipes: dict[str, Rule] = RULES, *, engine: Engine = LOCAL
+    panel: pd.DataFrame, rules: pd.DataFrame, horizon: int, models: str = "best", *, engine: Engine = LOCAL
 ) -> Forecasts:
     """Return the forecast of every model per series and month of the horizon, in units; implausible ones left out."""
     still = rules[rules["rule"].isin(["ended", "never sold"])].assign(month=panel["month"].max(), quantity=0.0)
     moving = panel[~panel["series"].isin(still["series"])]
     rows = pd.concat([moving, still[list(panel)]], ignore_index=True) if len(still) else moving
     found = []
-    for rule, recipe in recipes.items():
+    for rule, recipe in RECIPES[models].items():
         part = of_rule(rows, rules, rule)
         found.append(engines.predicted(part, in_bulk(recipe), horizon, engine=engine))
         found += [pooled.predicted(part, model, horizon) for model in learned_together(recipe)]

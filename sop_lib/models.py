@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-__all__ = ["BENCHMARK", "COMBINATION", "MODELS", "RECIPES", "RULES", "SEASON", "Model", "Rule"]
+__all__ = ["BENCHMARK", "COMBINATION", "MODELS", "ORIGINS", "RECIPES", "RULES", "SEASON", "Model", "Rule"]
 
 SEASON = 12
 COMBINATION, BENCHMARK = "combination", "seasonal_naive"
@@ -35,6 +35,7 @@ class Rule:
 
 MODELS = {
     "theta": Model("DynamicOptimizedTheta", {"season_length": SEASON}),
+    "plain_theta": Model("Theta", {"season_length": SEASON}),
     "ets": Model("AutoETS", {"season_length": SEASON, "damped": True}),
     "stl": Model(
         "MSTL",
@@ -64,7 +65,8 @@ RULES = {
     "never sold": Rule(("zero",), "never sold: zero"),
     "ended": Rule(("zero",), "ended: zero"),
 }
+ORIGINS = {"best": 12, "fast": 8}  # months that the backtest forecasts from
 RECIPES = {
     "best": RULES,
-    "fast": RULES | {COMBINATION: Rule(("theta", "stl_ets", "pooled"), "combination")},
+    "fast": RULES | {COMBINATION: Rule(("theta", "plain_theta", "stl_ets", "pooled"), "combination")},
 }

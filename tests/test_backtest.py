@@ -15,7 +15,7 @@ def windows(rows: pd.DataFrame) -> engines.Forecasts:
 )
 def test_two_years_stay_before_the_first_origin(months, lags, origins):
     rules = forecast.series_rules(panel(a=seasonal(months)))
-    held = backtest.held_out(rules, 24)
+    held = backtest.held_out(rules, 24, 12)
     assert held[["lags", "origins"]].values.tolist() == ([[lags, origins]] if lags else [])
     if lags:
         assert months - (lags + origins - 1) >= 24
