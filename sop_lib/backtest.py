@@ -57,8 +57,8 @@ def backtest(
     facts = pd.concat(known, ignore_index=True)
     for rule, recipe in RECIPES[models].items():
         found += [_together(panel, facts, rule, model) for model in learned_together(recipe)]
-    models = plausible(found, panel)
-    return Forecasts(_beside_actual(models.table, panel, facts), models.remarks)
+    said = plausible(found, panel)
+    return Forecasts(_beside_actual(said.table, panel, facts), said.remarks)
 
 
 def _together(panel: pd.DataFrame, facts: pd.DataFrame, rule: str, model: str) -> Forecasts:
