@@ -25,11 +25,23 @@ def scores(errors: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     >>> scores(errors, ["model"])[["wape", "bias", "mase", "rmsse"]].round(3).values.tolist()
     [[0.15, 0.05, 0.5, 0.5]]
     """
+    return _rates(_sums(errors, by), by)
+
+
+def _sums(errors: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """Return what the metrics are made of, summed; sums of them may be summed again."""
     error = errors["forecast"] - errors["actual"]
     parts = errors[[*by, "actual", "scale", "scale_sq"]].assign(
         n=1, error=error, absolute=error.abs(), squared=error**2, volume=errors["actual"].abs()
     )
-    sums = parts.groupby(by, as_index=False, observed=True).sum()
+    return _summed(parts, by)
+
+
+def _summed(parts: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    return parts.groupby(by, as_index=False, observed=True).sum()
+
+
+def _rates(sums: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     sums = sums.replace({c: {0.0: np.nan} for c in ("actual", "scale", "scale_sq", "volume")})
     return sums[by].assign(n=sums["n"], **{name: metric(sums) for name, metric in METRICS.items()})
 
@@ -48,11 +60,11 @@ def accuracy(backtest: pd.DataFrame, ranges: pd.DataFrame | None = None) -> pd.D
     The series `ALL` of a level holds all its series, each error counted at that level. The tracking signal
     stands at single lags only, where each month is counted once.
     """
-    pooled = backtest[backtest["level"] != "total"].assign(series="ALL", family="ALL", product="ALL", region="ALL")
-    rows = pd.concat([backtest, pooled], ignore_index=True)
     by = [*SERIES, "model", "lag"]
-    each = scores(rows, by)
-    whole = scores(rows.assign(lag=0), by).assign(tracking_signal=np.nan)
+    own = _sums(backtest, by)
+    together = own[own["level"] != "total"].assign(**dict.fromkeys(SERIES[1:], "ALL"))
+    sums = pd.concat([own, _summed(together, by)], ignore_index=True)
+    each, whole = _rates(sums, by), _rates(_summed(sums.assign(lag=0), by), by).assign(tracking_signal=np.nan)
     parts = [_long(pd.concat([whole, each], ignore_index=True), by, list(METRICS))]
     if ranges is not None and len(ranges):
         parts.append(range_accuracy(ranges, "combination"))

@@ -134,7 +134,8 @@ def _known(series: pd.DataFrame, model: str, task: tuple[int, int], kept: Kept |
 def _keep(answers: pd.DataFrame, series: pd.DataFrame, model: str, task: tuple[int, int], kept: Kept | None) -> None:
     if kept is None or answers.empty:
         return
-    rows = answers.merge(series[["series", "key"]], on="series", how="left", validate="many_to_one")
+    said = answers[answers["error"] == ""]
+    rows = said.merge(series[["series", "key"]], on="series", how="left", validate="many_to_one")
     kept.keep(_file(model, task), _made_by(model), rows.assign(key=rows["key"] + _suffix(task)))
 
 
@@ -209,6 +210,8 @@ def _block(frame: pd.DataFrame, model: str, task: tuple[int, int]) -> pd.DataFra
     try:
         values = _values(frame, model, task).astype(float).reshape(len(ids), -1)
         return pd.DataFrame({"series": ids, "model": model, "values": list(values), "error": ""})
+    except (MemoryError, OSError, ImportError):
+        raise
     except Exception as error:
         if len(ids) == 1:
             return pd.DataFrame({"series": ids, "model": model, "values": [np.empty(0)], "error": _one_line(error)})

@@ -146,7 +146,7 @@ def plausible(found: list[Forecasts], panel: pd.DataFrame) -> Forecasts:
     """
     table = pd.concat([f.table for f in found if len(f.table)], ignore_index=True)
     table = table.merge(_highest(panel), on=["series", "origin"], how="left", validate="many_to_one")
-    table["wild"] = table["forecast"].isna() | (table["forecast"] > IMPLAUSIBLE_ABOVE * table["highest"])
+    table["wild"] = table["forecast"].isna() | (table["forecast"] > IMPLAUSIBLE_ABOVE * table["highest"].clip(lower=0))
     wild = table.groupby(["series", "origin", "model"])["wild"].transform("any")
     table["wild"] = wild & (table["model"] != BENCHMARK)
     table["below"] = ~table["wild"] & (table["forecast"] < 0)

@@ -103,7 +103,7 @@ def recent_mix(history: pd.DataFrame, level: str, months: int = 12) -> pd.DataFr
     [0.75, 0.25]
     """
     first = history["month"].max() - pd.DateOffset(months=months - 1)
-    recent = history.assign(quantity=history["cleansed"].where(history["month"] >= first, 0.0))
+    recent = history.assign(quantity=history["cleansed"].where(history["month"] >= first, 0.0).clip(lower=0))
     leaf = recent.groupby(MEMBERS, as_index=False)[["quantity"]].sum()
     keys = level_keys(level)
     groups = [leaf[k] for k in keys] or [pd.Series(0, index=leaf.index)]

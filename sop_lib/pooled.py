@@ -88,8 +88,9 @@ def _running_sums(known: np.ndarray, model: Pooled, lags: int) -> tuple[np.ndarr
         gram = seen[whole].T @ seen[whole]
         for lag in range(1, min(lags, months - end) + 1):
             target = model.written(known[whole, end + lag - 1], known[whole, :end], measure[whole], lag)
-            squares[end + lag, lag - 1] = gram
-            products[end + lag, lag - 1] = np.clip(target, -WILD, WILD) @ seen[whole]
+            came = np.isfinite(target)
+            squares[end + lag, lag - 1] = gram if came.all() else seen[whole][came].T @ seen[whole][came]
+            products[end + lag, lag - 1] = np.clip(target[came], -WILD, WILD) @ seen[whole][came]
     return squares.cumsum(axis=0), products.cumsum(axis=0)
 
 

@@ -51,7 +51,8 @@ def sample_paths(base: Baseline, months: pd.DatetimeIndex) -> tuple[pd.DataFrame
     wide = own.pivot(index="series", columns="month", values="forecast").reindex(index=series["series"])
     mean = wide.reindex(columns=months).fillna(0.0).to_numpy()
     errors = _errors(base.tested.table)
-    return series, _paths(mean, series, errors[errors["series"].isin(_moving(series)["series"])], base.panel)
+    known = errors["series"].isin(_moving(series)["series"]) & ~errors["rule"].isin(STILL)
+    return series, _paths(mean, series, errors[known], base.panel)
 
 
 def _moving(series: pd.DataFrame) -> pd.DataFrame:
@@ -91,13 +92,19 @@ def _paths(mean: np.ndarray, series: pd.DataFrame, errors: pd.DataFrame, panel: 
 
 
 def own_demand(series: pd.DataFrame, panel: pd.DataFrame, lumpy: np.ndarray) -> np.ndarray:
-    """Return for each intermittent series the quantiles of its last three years' demand over their mean."""
+    """Return for each intermittent series the quantiles of its last three years' demand over their mean.
+
+    Of all its months where those three years had none.
+    """
     at = (np.arange(PATHS) + 0.5) / PATHS
     out = np.ones((len(series), PATHS))
     if lumpy.any():
         names = series.loc[lumpy, "series"]
         wide = panel[panel["series"].isin(names)].pivot(index="series", columns="month", values="quantity")
-        last = wide.sort_index(axis=1).loc[names].to_numpy()[:, -THREE_YEARS:]
+        months = wide.sort_index(axis=1).loc[names].to_numpy()
+        old = np.arange(months.shape[1]) < months.shape[1] - THREE_YEARS
+        lately = (months[:, ~old] > 0).any(axis=1, keepdims=True)
+        last = np.where(lately & old, np.nan, months)
         mean = np.nanmean(last, axis=1, keepdims=True)
         found = np.nanquantile(last, at, axis=1, method="inverted_cdf").T
         out[lumpy] = found / np.where(mean > 0, mean, 1.0)

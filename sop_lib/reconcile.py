@@ -20,7 +20,7 @@ from sop_lib.engines import REMARK
 from sop_lib.models import BENCHMARK, COMBINATION
 from sop_lib.tables import ALL
 
-__all__ = ["BOTTOM_UP", "METHODS", "candidates", "panels_above", "taking_part", "whole_plan"]
+__all__ = ["BOTTOM_UP", "METHODS", "candidates", "panels_above", "taking_part"]
 
 METHODS = (BOTTOM_UP, TOP_DOWN, MIDDLE_OUT, MINT) = ("bottom-up", "top-down", "middle-out", "mint")
 SHARED_FROM = {TOP_DOWN: "family", MIDDLE_OUT: "product"}
@@ -191,15 +191,3 @@ def _bounded(
         return method.y_hat[-len(own) :], ""
     except Exception as problem:  # the library raises nothing more precise
         return own, str(problem)
-
-
-def whole_plan(leaf: pd.DataFrame) -> pd.DataFrame:
-    """Return `forecast` per family, product, region and month in whole units, each family's month rounded to the unit.
-
-    Largest remainder: the parts add up to the family's rounded total, and none moves by a unit or more.
-
-    >>> leaf = pd.DataFrame({"month": 1, "family": "F", "product": ["A", "B"], "region": "R", "forecast": [1.4, 1.3]})
-    >>> whole_plan(leaf)["forecast"].tolist()
-    [2.0, 1.0]
-    """
-    return leaf.assign(forecast=hierarchy.whole_units(leaf["forecast"], [leaf["family"], leaf["month"]]))

@@ -153,17 +153,17 @@ def test_what_has_not_changed_is_taken_as_kept_and_is_the_same_to_the_last_bit(t
     ]
     first = [ask(rows) for ask in asks]
     assert {series for series, _ in computed} == {"a", "b", "bad"}
-    assert not first[0].remarks.empty  # what failed is remembered too
+    assert not first[0].remarks.empty
     computed.clear()
     for ask, found in zip(asks, first, strict=True):
         same(ask(rows.sample(frac=1, random_state=1)), found)
-    assert computed == []
+    assert {series for series, _ in computed} == {"bad"}  # what failed is tried again
 
     changed = rows.assign(quantity=rows.quantity.where(rows.series != "b", rows.quantity + 1))
     here = engines.predicted(changed, ("theta", "last"), 6)
     computed.clear()
     same(asks[0](changed), here)
-    assert computed == [("b", "theta"), ("b", "last")]
+    assert [one for one in computed if one[0] != "bad"] == [("b", "theta"), ("b", "last")]
 
 
 def test_another_horizon_other_settings_or_another_version_are_computed(tmp_path, computed, monkeypatch):
