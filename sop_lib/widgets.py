@@ -70,7 +70,7 @@ class Workbench:
         for box, name in ((self.family, "Family"), (self.product, "Product"), (self.region, "Region")):
             box.description = name
             box.observe(self._choose, "value")
-        self.picture, self.details, self.message = w.HTML(), w.HTML(), w.HTML()
+        self.picture, self.details, self.message = w.HTML(layout=w.Layout(max_width="860px")), w.HTML(), w.HTML()
         wide, narrow = {"description_width": "60px"}, w.Layout(width="170px")
         self.cells = {m: w.Text(description=f"{m:%b %y}", style=wide, layout=narrow) for m in self.desk.grid}
         for cell in self.cells.values():

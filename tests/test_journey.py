@@ -72,7 +72,7 @@ def arrive(view, address):
             view.goto(address, wait_until="domcontentloaded")
             break
         except api.Error as refused:
-            if "ERR_CONNECTION" not in str(refused):
+            if not re.search("ERR_CONNECTION|interrupted by another navigation", str(refused)):
                 raise
             view.wait_for_timeout(1000)
     view.wait_for_selector(".jp-NotebookPanel .jp-Cell")
