@@ -6,7 +6,19 @@ import numpy as np
 import pandas as pd
 from IPython.display import HTML
 
-from sop_lib import approved, archive, charts, finance, launches, model_review, months, overrides, page, review
+from sop_lib import (
+    approved,
+    archive,
+    charts,
+    finance,
+    hierarchy,
+    launches,
+    model_review,
+    months,
+    overrides,
+    page,
+    review,
+)
 from sop_lib.models import BENCHMARK, COMBINATION
 from sop_lib.settings import Planning
 from sop_lib.tables import ALL, MEMBERS, as_kind, empty
@@ -168,12 +180,26 @@ def _least(weights: pd.DataFrame) -> float:
 def said_of(desk: Desk, chosen: Chosen) -> pd.DataFrame:
     """Return month and what each model of `scores_of` says of what is chosen, in units.
 
-    Of a sum: what it would be by that model, with the combination of the series whose rule has not the model.
+    Of a sum: what it would be by that model, with the combination of the series whose rule has not the model. Of a
+    share: the same share of what the model says of the whole.
     """
-    said = model_review.said_of(_made_of(desk.tables["model_forecasts"], chosen))
+    made = _made_of(desk.tables["model_forecasts"], chosen)
+    said = model_review.said_of(made).set_index("month")
+    share = _share(desk.tables["forecast"], made, chosen).reindex(said.index, fill_value=1.0)
+    said = said.mul(share, axis=0).reset_index()
     shown = dict.fromkeys([COMBINATION, *scores_of(desk, chosen)["model"]])
     shown.pop(BENCHMARK, None)
     return said[["month", *[model for model in (*shown, BENCHMARK) if model in said]]]
+
+
+def _share(forecast: pd.DataFrame, made: pd.DataFrame, chosen: Chosen) -> pd.Series:
+    """Return per month the share of what is chosen in the series that it is made of, by their forecasts; 1 of a sum."""
+    if made.empty:
+        return pd.Series(dtype=float)
+    leaf = forecast[forecast["level"] == "product-region"]
+    every = leaf[hierarchy.labelled(leaf, made["level"].iloc[0])["series"].isin(made["series"])]
+    whole, own = (rows.groupby("month")["mean"].sum() for rows in (every, part(every, chosen)))
+    return (own / whole.where(whole > 0)).fillna(1.0)
 
 
 def standing_of(listed: pd.DataFrame, standing: pd.DataFrame, chosen: Chosen) -> pd.DataFrame:

@@ -281,6 +281,18 @@ def test_a_sum_has_mean_weights_by_volume_and_no_scores_of_single_models(book):
     assert "mean weight over its 2 series" in workbench.details(desk, desk.tables["demand_plan"], DUE, Chosen()).data
 
 
+def test_of_a_share_the_models_say_that_share(book):
+    desk = engine(workbench.read(book))
+    whole = desk.tables["model_forecasts"].query("product == 'Barbecues 1'")
+    desk.tables["model_forecasts"] = whole.assign(level="product", region="ALL", series="Barbecues · Barbecues 1")
+    leaf = pd.DataFrame({"region": ["North", "South"], "mean": [20.0, 10.0]}).merge(
+        pd.DataFrame({"month": desk.horizon}), how="cross"
+    )
+    desk.tables["forecast"] = leaf.assign(level="product-region", family="Barbecues", product="Barbecues 1", series="")
+    said = workbench.said_of(desk, Chosen("Barbecues", "Barbecues 1", "North"))
+    assert said.loc[0, ["combination", "theta"]].tolist() == pytest.approx([20.0, 22.0])
+
+
 def test_intermittent_series_are_not_judged_by_absolute_errors(book):
     shown = workbench.scores_of(engine(workbench.read(book)), Chosen("Barbecues", "Rare", "North"))
     assert list(shown) == ["model", "weight", "rmsse", "bias", "pinball", "rmsse_all", "bias_all", "pinball_all"]
