@@ -147,7 +147,8 @@ class Dask:
         self.folder, self.file = folder, folder / "scheduler.json"
         self.scheduler = self.start("scheduler", "--port", "0", "--scheduler-file", str(self.file))
         until = time.monotonic() + 60
-        while not self.file.exists() and time.monotonic() < until:
+        while not self.file.exists() or not self.file.read_text().rstrip().endswith("}"):  # begun and not yet whole
+            assert time.monotonic() < until, "no scheduler began"
             time.sleep(0.1)
         self.url = "dask://" + pd.read_json(self.file, typ="series")["address"].removeprefix("tcp://")
         asked = ["--scheduler-file", str(self.file), "--nthreads", "1", "--no-nanny", "--local-directory", str(folder)]

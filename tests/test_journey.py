@@ -79,17 +79,19 @@ def arrive(view, address):
     view.wait_for_selector('.jp-NotebookPanel [data-status="idle"]')
 
 
-def choose(view, menu, entry):
-    view.click(f'.lm-MenuBar-item:has-text("{menu}") >> nth=0')
-    view.click(f'.lm-Menu-item:has-text("{entry}") >> nth=0')
+def choose(view, menu, entry, **within):
+    view.click(f'.lm-MenuBar-item:has-text("{menu}") >> nth=0', **within)
+    view.click(f'.lm-Menu-item:has-text("{entry}") >> nth=0', **within)
 
 
 def run_all(view):
-    """Run all cells, again while the kernel is not connected yet and nothing begins."""
+    """Run all cells, again while the kernel is not connected yet, or a question about it stands in the way."""
     for _ in range(30):
-        view.click(".jp-NotebookPanel .jp-Cell >> nth=0")
-        choose(view, "Run", "Run All Cells")
         with contextlib.suppress(api.TimeoutError):
+            for answer in view.locator(".jp-Dialog .jp-mod-accept").all():
+                answer.click(timeout=4000)
+            view.click(".jp-NotebookPanel .jp-Cell >> nth=0", timeout=4000)
+            choose(view, "Run", "Run All Cells", timeout=4000)
             view.wait_for_function(f"{PROMPTS}.some(text => /[*]|[0-9]/.test(text))", timeout=4000)
             break
     view.wait_for_function(f"!{PROMPTS}.some(text => text.includes('*'))")
