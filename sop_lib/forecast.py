@@ -10,6 +10,7 @@ import pandas as pd
 from sop_lib import engines, hierarchy, pooled
 from sop_lib import weights as weighing
 from sop_lib.engines import LOCAL, Engine, Forecasts
+from sop_lib.hierarchy import MEMBERS
 from sop_lib.models import BENCHMARK, COMBINATION, MODELS, RECIPES, RULES, SEASON, Rule
 
 __all__ = [
@@ -29,7 +30,6 @@ MONTHS_NEEDED, RECENT = 24, 24
 INTERMITTENT_FROM = 1.32
 IMPLAUSIBLE_ABOVE = 3.0
 ROUNDING = 1e-9
-MEMBERS = ["family", "product", "region"]
 KEY = ["series", "origin", "month"]
 
 

@@ -7,6 +7,7 @@ from sop_lib.tables import ALL
 
 __all__ = [
     "LEVELS",
+    "MEMBERS",
     "aggregate",
     "labelled",
     "level_keys",

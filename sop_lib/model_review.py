@@ -5,6 +5,7 @@ import pandas as pd
 
 from sop_lib import accuracy, backtest, ranges
 from sop_lib.baseline import Baseline
+from sop_lib.hierarchy import MEMBERS
 from sop_lib.models import BENCHMARK, COMBINATION
 from sop_lib.tables import ALL
 from sop_lib.weights import SQUARED
@@ -26,7 +27,6 @@ __all__ = [
     "weights_table",
 ]
 
-MEMBERS = ["family", "product", "region"]
 REGULAR, LUMPY = ["wape", "bias", "mase"], ["rmsse", "bias", "pinball"]  # an all-zero forecast wins absolute errors
 NOMINAL = {"coverage80": (0.80, 0.04), "coverage95": (0.95, 0.02)}  # what a range promises, and what is near it
 PLACES = {"total": "the total", "family": "families"}

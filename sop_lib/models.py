@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-__all__ = ["BENCHMARK", "COMBINATION", "MODELS", "ORIGINS", "RECIPES", "RULES", "SEASON", "Model", "Rule"]
+__all__ = ["BENCHMARK", "COMBINATION", "MODELS", "ORIGINS", "RECIPES", "RULES", "SEASON", "STILL", "Model", "Rule"]
 
 SEASON = 12
 COMBINATION, BENCHMARK = "combination", "seasonal_naive"
@@ -70,3 +70,4 @@ RECIPES = {
     "best": RULES,
     "fast": RULES | {COMBINATION: Rule(("theta", "plain_theta", "stl_ets", "pooled"), "combination")},
 }
+STILL = ["ended", "never sold", "constant"]  # rules of series whose forecast has no range

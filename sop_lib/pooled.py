@@ -12,13 +12,13 @@ import numpy as np
 import pandas as pd
 
 from sop_lib.engines import REMARK, Forecasts
+from sop_lib.models import SEASON
 
 __all__ = ["POOLED", "predicted", "replayed"]
 
-SEASON = 12
 RIDGE = 5.0  # windows' worth of saying "as last year" before any is seen
 WILD = 4.0  # scaled changes are cut here, so that one spike does not bend every forecast
-STILL = 1e-9  # a yearly change that is rounding: the series repeats itself
+UNMOVED = 1e-9  # a yearly change that is rounding: the series repeats itself
 LEAST = 0.01  # of the last year's mean: what a month without demand counts as, in logs
 
 
@@ -126,7 +126,7 @@ def _last_months(known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     change = np.abs(logs[:, SEASON:] - logs[:, :-SEASON])
     count = np.isfinite(change).sum(axis=1)
     moved = np.nansum(change, axis=1) / np.maximum(count, 1)
-    measure = np.where((count >= SEASON) & (moved > STILL), moved, np.nan)
+    measure = np.where((count >= SEASON) & (moved > UNMOVED), moved, np.nan)
     return np.clip(logs[:, -18:] / measure[:, None], -2 * WILD, 2 * WILD), measure
 
 

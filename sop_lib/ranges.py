@@ -18,7 +18,8 @@ from sop_lib.accuracy import QUANTILES
 from sop_lib.backtest import full_windows
 from sop_lib.baseline import Baseline
 from sop_lib.forecast import series_rules
-from sop_lib.models import COMBINATION, RULES
+from sop_lib.hierarchy import MEMBERS
+from sop_lib.models import COMBINATION, RULES, STILL
 
 __all__ = [
     "PATHS",
@@ -37,8 +38,6 @@ LATEST, POOL_NEEDED = 6, 40  # origins; errors of a lag
 WINDOWS_NEEDED = 6  # origins whose windows tell how months and series move together
 BETWEEN_FAMILIES = 0.5
 THREE_YEARS, CHUNK = 36, 500
-STILL = ["ended", "never sold", "constant"]
-MEMBERS = ["family", "product", "region"]
 
 
 def sample_paths(base: Baseline, months: pd.DatetimeIndex) -> tuple[pd.DataFrame, np.ndarray]:

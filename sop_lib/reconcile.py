@@ -17,7 +17,8 @@ from scipy.sparse import linalg
 from sop_lib import backtest, forecast, hierarchy
 from sop_lib.baseline import Baseline
 from sop_lib.engines import REMARK
-from sop_lib.models import BENCHMARK, COMBINATION
+from sop_lib.hierarchy import MEMBERS
+from sop_lib.models import BENCHMARK, COMBINATION, STILL
 from sop_lib.tables import ALL
 
 __all__ = ["BOTTOM_UP", "METHODS", "candidates", "panels_above", "taking_part"]
@@ -26,8 +27,7 @@ METHODS = (BOTTOM_UP, TOP_DOWN, MIDDLE_OUT, MINT) = ("bottom-up", "top-down", "m
 SHARED_FROM = {TOP_DOWN: "family", MIDDLE_OUT: "product"}
 MIX_MONTHS = 12
 LEAST = 1e-8  # of a family's size and variance: an error that is known to be none would divide by zero
-STILL = ["ended", "never sold", "constant"]
-MEMBERS, WINDOW = ["family", "product", "region"], ["origin", "month"]
+WINDOW = ["origin", "month"]
 
 
 def taking_part(leaf: Baseline) -> pd.DataFrame:
