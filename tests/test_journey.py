@@ -39,6 +39,9 @@ def opened_lab(folder: Path, scratch: Path):
     for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_DATA_DIR", "IPYTHONDIR"):
         own[name] = str(scratch / name)
     own |= {"JUPYTERLAB_SETTINGS_DIR": str(scratch / "settings"), "JUPYTERLAB_WORKSPACES_DIR": str(scratch / "spaces")}
+    whole = scratch / "settings" / "@jupyterlab" / "notebook-extension" / "tracker.jupyterlab-settings"
+    whole.parent.mkdir(parents=True)
+    whole.write_text('{"windowingMode": "none"}', encoding="utf-8")  # cells out of sight stay in the page
     said = (scratch / "said").open("w+")
     server = subprocess.Popen([*SOP, "lab", str(folder)], env=os.environ | own, stdout=subprocess.PIPE, stderr=said,
                               text=True, start_new_session=True)  # fmt: skip
@@ -85,17 +88,24 @@ def choose(view, menu, entry, **within):
 
 
 def run_all(view):
-    """Run all cells, again while the kernel is not connected yet, or a question about it stands in the way."""
-    for _ in range(30):
+    """Run all cells and wait for the workbench; as a person would, again while a loaded machine has not shown it."""
+    for attempt in range(12):
         with contextlib.suppress(api.TimeoutError):
             for answer in view.locator(".jp-Dialog .jp-mod-accept").all():
                 answer.click(timeout=4000)
             view.click(".jp-NotebookPanel .jp-Cell >> nth=0", timeout=4000)
             choose(view, "Run", "Run All Cells", timeout=4000)
             view.wait_for_function(f"{PROMPTS}.some(text => /[*]|[0-9]/.test(text))", timeout=4000)
-            break
-    view.wait_for_function(f"!{PROMPTS}.some(text => text.includes('*'))")
-    view.wait_for_selector('.widget-dropdown:has-text("Family") select')
+            view.wait_for_selector('.widget-dropdown:has-text("Family") select', timeout=WAIT / 2)
+            view.wait_for_function(f"!{PROMPTS}.some(text => text.includes('*'))", timeout=WAIT / 2)
+            return
+        print(f"attempt {attempt}: prompts {view.evaluate(PROMPTS)}; the page says:", *shown(view), sep="\n  ")
+    raise AssertionError("the workbench did not appear; what the page showed is printed above")
+
+
+def shown(view):
+    """Return what the outputs, dialogs and notices of the page say, for whoever reads a failed run."""
+    return view.locator(".jp-OutputArea-output, .jp-Dialog, .jp-toast-message").all_inner_texts()
 
 
 def field(view, label):
