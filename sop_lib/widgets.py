@@ -81,6 +81,7 @@ class Workbench:
         self.author = w.Text(description="Author", placeholder="your role, such as demand planner")
         self.reason = w.Text(description="Reason", placeholder="why the plan changes", layout=w.Layout(width="500px"))
         self.expires = w.Text(description="Expires", placeholder="YYYY-MM, the last cycle to use it; may stay blank")
+        self.driver = w.Text(description="Driver", placeholder="what in the world makes it so; may stay blank")
         self.pick = w.Dropdown(description="Override", layout=w.Layout(width="500px"))
         self.fill = self._button("Fill in", self._fill)
         self.save = self._button("Save", self._save, "primary")
@@ -101,8 +102,8 @@ class Workbench:
         heading = w.HTML(str(page.in_lab_style()) + "<b>New plan: type over the months that change</b>")
         self.box = w.VBox([
             w.HBox([self.family, self.product, self.region]), self.picture, heading, grid,
-            w.HBox([self.paste, self.fill]), w.HBox([self.author, self.expires]), w.HBox([self.reason, self.save]),
-            self.message, self.choice, self.taking_back, self.details,
+            w.HBox([self.paste, self.fill]), w.HBox([self.author, self.driver, self.expires]),
+            w.HBox([self.reason, self.save]), self.choice, self.taking_back, self.details,
         ])  # fmt: skip
 
     # What it shows
@@ -162,7 +163,7 @@ class Workbench:
 
     def _save(self, _button) -> None:
         typed = dict(sorted(self.drafts.get(self.chosen, {}).items()))
-        known = {"reason": self.reason.value, "expires": self.expires.value}
+        known = {"reason": self.reason.value, "driver": self.driver.value, "expires": self.expires.value}
         values = workbench.edits(self.desk, self.chosen, typed, self.standing, **known)
         wrong = workbench.problems(self.desk, values, self.author.value)
         if wrong:

@@ -299,12 +299,14 @@ def _number(text: str) -> float:
 
 
 def edits(
-    desk: Desk, chosen: Chosen, typed: dict[pd.Timestamp, str], standing: pd.DataFrame, *, reason: str, expires: str
-) -> list[dict]:
+    desk: Desk, chosen: Chosen, typed: dict[pd.Timestamp, str], standing: pd.DataFrame, *,
+    reason: str, driver: str = "", expires: str,
+) -> list[dict]:  # fmt: skip
     """Return one absolute override for each month that was typed; it stands for an older one of the very same cells."""
     family = desk.tables["products"].set_index("product")["family"].get(chosen.product, chosen.family)
     given = {"cycle": desk.name, "family": family, "product": chosen.product, "region": chosen.region}
-    given |= {"kind": "absolute", "reason": reason.strip(), "expires": expires.strip() or None}
+    given |= {"kind": "absolute", "reason": reason.strip(), "driver": driver.strip() or None}
+    given |= {"expires": expires.strip() or None}
     out = []
     for month, text in typed.items():
         name, value = months.month_name(month), _number(text.strip())

@@ -61,7 +61,7 @@ def test_a_family_offers_its_own_products_only(bench):
 def test_saving_records_each_changed_month_once(url, bench):
     for month, text in ((DEC, "1500"), (JAN, " 1600.5 "), (FEB, "1700")):
         bench.cells[month].value = text
-    bench.expires.value = "2027-02"
+    bench.expires.value, bench.driver.value = "2027-02", " trade fair in March "
     bench.save.click()
     assert widgets.SAVED in bench.message.value
     kept = standing(url)
@@ -73,6 +73,7 @@ def test_saving_records_each_changed_month_once(url, bench):
     ]  # fmt: skip
     assert same[6] == NOW.tz_localize(None)
     assert set(kept["expires"]) == {FEB}
+    assert set(kept["driver"]) == {"trade fair in March"}
     assert not bench.drafts[bench.chosen]
     bench.save.click()
     assert "nothing was changed" in bench.message.value
