@@ -103,7 +103,7 @@ class Workbench:
         self.box = w.VBox([
             w.HBox([self.family, self.product, self.region]), self.picture, heading, grid,
             w.HBox([self.paste, self.fill]), w.HBox([self.author, self.driver, self.expires]),
-            w.HBox([self.reason, self.save]), self.choice, self.taking_back, self.details,
+            w.HBox([self.reason, self.save]), self.message, self.choice, self.taking_back, self.details,
         ])  # fmt: skip
 
     # What it shows
