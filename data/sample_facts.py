@@ -193,10 +193,10 @@ revenue_to_budget,,2027,1,Sales director,
 margin_to_budget,,2027,1,Finance manager,revenue_to_budget
 gross_margin,,2027,0.42,Finance manager,margin_to_budget
 """,
-    "launches": """product,region,launch_month,like_product,volume_year_1,low,high,cannibalises
-BBQ-08,,2027-01-01,BBQ-03,7600,5200,10400,BBQ-03
-FUR-09,,2025-06-01,FUR-07,6200,4000,8600,
-HEA-06,,2026-05-01,HEA-02,11500,9500,13500,HEA-02
+    "launches": """product,region,launch_month,like_product,volume_year_1,low,high,cannibalises,cannibalised
+BBQ-08,,2027-01-01,BBQ-03,7600,5200,10400,BBQ-03,0.25
+FUR-09,,2025-06-01,FUR-07,6200,4000,8600,,
+HEA-06,,2026-05-01,HEA-02,11500,9500,13500,HEA-02,
 """,
     "engineering_changes": """change,product,effective_month,successor,resource_hours
 EC-101,HEA-02,2026-05-01,HEA-06,60

@@ -6,11 +6,24 @@ import pandas as pd
 from sop_lib.hierarchy import whole_units
 from sop_lib.tables import ALL
 
-__all__ = ["chained", "coming_launches", "launch_plan", "take_over"]
+__all__ = [
+    "cannibalised_effects",
+    "chained",
+    "coming_launches",
+    "launch_plan",
+    "launch_shape",
+    "likeness",
+    "past_ramps",
+    "successors",
+    "take_over",
+]
 
 KEY = ["month", "product", "region"]
-HISTORY_NEEDED = 6
-EVENLY = "first-year volume spread evenly over the year"
+LAUNCH_MONTHS = 6  # as long as a launch is young it is planned by its row
+YEAR = 12
+RAMP = 6  # months a launch may take to its full pace, which is the mean of the six months after
+PRICE_NEAR, SEASON_NEAR = 0.15, 0.5
+EVENLY = "evenly over the year"
 
 
 def chained(history: pd.DataFrame, products: pd.DataFrame, cycle: pd.Timestamp) -> pd.DataFrame:
@@ -63,10 +76,10 @@ def take_over(forecast: pd.DataFrame, products: pd.DataFrame, launched: list[str
 
 
 def coming_launches(launches: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame:
-    """Return the launches planned by their own row: products with fewer than 6 months of history."""
+    """Return the launches planned by their own row: products with at most 6 months of history."""
     months = history.groupby("product")["month"].nunique()
     known = launches["product"].map(months).fillna(0)
-    return launches[known < HISTORY_NEEDED].reset_index(drop=True)
+    return launches[known <= LAUNCH_MONTHS].reset_index(drop=True)
 
 
 def launch_plan(
@@ -74,50 +87,154 @@ def launch_plan(
 ) -> pd.DataFrame:
     """Return the demand of coming launches per month, product and region, in whole units, with the reason.
 
-    `volume_year_1` is spread over the first twelve months by the like product's season of the last 24 months,
-    else its family's, else evenly; and over the region named, else regions by their share of the same, else of
-    all the company sold. Later years repeat the first.
+    First-year volume × `launch_shape`. A `basis` column of the launches, where there is one, is told in the reason.
     """
-    coming = coming_launches(launches, history).merge(
-        products[["product", "family"]], on="product", how="left", validate="many_to_one"
-    )
-    sold = history.loc[history["month"] > history["month"].max() - pd.DateOffset(months=24)]
-    out = _in_regions(_with_like(coming, sold), sold).merge(
-        pd.DataFrame({"month": months, "calendar": months.month}), on="calendar", validate="many_to_many"
-    )
-    out = out[out["month"] >= out["launch_month"]].sort_values(["product", "month", "region"], ignore_index=True)
-    out["year"] = (out["month"].dt.year - out["launch_month"].dt.year) * 12 + out["month"].dt.month
-    out["year"] = (out["year"] - out["launch_month"].dt.month) // 12
-    out["exact"] = out["volume_year_1"] * out["share"]
+    coming = coming_launches(launches, history)
+    out = launch_shape(coming, history, products, months[-1])
+    out = out[out["month"].isin(months)].sort_values(["product", "month", "region"], ignore_index=True)
+    row = coming.set_index("product")
+    out["year"] = (out["age"] - 1) // YEAR
+    out["exact"] = out["share"] * out["product"].map(row["volume_year_1"])
     monthly = out.groupby(["product", "year", "month"], as_index=False)[["exact"]].sum()
     monthly["whole"] = whole_units(monthly["exact"], [monthly["product"], monthly["year"]])
-    out = out.merge(
-        monthly.rename(columns={"exact": "of_month"}), on=["product", "year", "month"], validate="many_to_one"
-    )
+    monthly = monthly.rename(columns={"exact": "of_month"})
+    out = out.merge(monthly, on=["product", "year", "month"], validate="many_to_one")
     part = out["exact"] * (out["whole"] / out["of_month"].where(out["of_month"] > 0)).fillna(0.0)
     out["quantity"] = whole_units(part, [out["product"], out["month"]])
-    out["reason"] = ("first-year volume spread like " + out["like"]).where(out["by"] != "all", EVENLY)
+    told = out["product"].map(row["basis"]).fillna("") if "basis" in row else ""
+    out["reason"] = "first-year volume spread " + out["how"] + told
     return out[[*KEY, "family", "quantity", "reason"]]
 
 
-def _with_like(coming: pd.DataFrame, sold: pd.DataFrame) -> pd.DataFrame:
+def launch_shape(
+    launches: pd.DataFrame, history: pd.DataFrame, products: pd.DataFrame, until: pd.Timestamp
+) -> pd.DataFrame:
+    """Return per launch, month and region the `share` of its first-year volume, with `age` in months and `how`.
+
+    Months are the first twelve and those up to `until`. Share = season × ramp: the season of the last 24 months of
+    the like-product (named; else the one alike in family, price and season; else the family; else even), and the
+    ramp of the company's own past launches, the likelier the more. The first twelve months sum to 1; later ones
+    stand at full pace. Regions: the one named, else by their share of the same, else of all the company sold.
+    """
+    known = launches.merge(products[["product", "family"]], on="product", how="left", validate="many_to_one")
+    sold = history.loc[history["month"] > history["month"].max() - pd.DateOffset(months=24)]
+    near = likeness(launches, history, products)
+    pace = _in_regions(_with_like(known, near, sold), sold).merge(_ages(known, until), on=["product", "calendar"])
+    ramp, told = _ramp(near, past_ramps(history))
+    pace = pace.merge(ramp, on=["product", "age"], how="left", validate="many_to_one").fillna({"ramp": 1.0})
+    pace["share"] = pace["share"] * pace["ramp"]
+    first = pace["share"].where(pace["age"] <= YEAR).groupby(pace["product"]).transform("sum")
+    even = (1 / (YEAR * pace.groupby("product")["region"].transform("nunique"))).where(first <= 0)
+    pace["share"] = even.fillna(pace["share"] / first.where(first > 0))
+    pace["how"] = ("like " + pace["like"]).where(pace["by"] != "all", EVENLY) + pace["product"].map(told).fillna("")
+    return pace[[*KEY, "family", "age", "share", "how"]].sort_values([*KEY], ignore_index=True)
+
+
+def _ages(launches: pd.DataFrame, until: pd.Timestamp) -> pd.DataFrame:
+    """Return the months of each launch: its first twelve, and those up to a month."""
+    start = launches["launch_month"].dt.to_period("M")
+    count = ((until.to_period("M").ordinal - start.astype("int64")).clip(lower=YEAR - 1) + 1).to_numpy()
+    out = launches[["product"]].assign(start=start).loc[launches.index.repeat(count)]
+    out["age"] = out.groupby("product").cumcount() + 1
+    out["month"] = (out.pop("start") + (out["age"] - 1).to_numpy()).dt.to_timestamp().astype("datetime64[ns]")
+    return out.assign(calendar=out["month"].dt.month)
+
+
+def likeness(launches: pd.DataFrame, history: pd.DataFrame, products: pd.DataFrame) -> pd.DataFrame:
+    """Return how like each launch every product with a year of history is: a score of 0 to 1, and why.
+
+    Score = mean of three: the same family; a list price within ±15 %; the correlation of its season (mean of each
+    calendar month) with that of the launch's family. Best first per launch.
+    """
+    facts = products.reindex(columns=["product", "family", "unit_price"])
+    new = launches[["product"]].merge(facts, on="product", how="left", validate="many_to_one")
+    lived = history.groupby("product")["month"].nunique()
+    old = facts[facts["product"].isin(lived.index[lived >= YEAR])].rename(columns={"product": "like_product"})
+    out = new.merge(old, how="cross", suffixes=("", "_like"))
+    out = out[out["product"] != out["like_product"]].reset_index(drop=True)
+    out["same_family"] = out["family"].eq(out["family_like"])
+    out["price"] = out["unit_price_like"].astype("float64") / out["unit_price"].astype("float64") - 1
+    own, family = _profile(history, "product"), _profile(history, "family")
+    both = own.reindex(out["like_product"]).to_numpy() * family.reindex(out["family"]).to_numpy()
+    out["season"] = np.nan_to_num(both.sum(axis=1))
+    parts = [out["same_family"], out["price"].abs() <= PRICE_NEAR, out["season"].clip(lower=0)]
+    out["score"] = sum(part.astype("float64") for part in parts) / len(parts)
+    told = zip(out["same_family"], out["price"], out["season"], strict=True)
+    out["why"] = pd.Series([_why(*facts) for facts in told], dtype="object")
+    out = out.sort_values(["product", "score", "like_product"], ascending=[True, False, True], ignore_index=True)
+    return out[["product", "like_product", "score", "same_family", "price", "season", "why"]]
+
+
+def _why(same_family: bool, price: float, season: float) -> str:
+    price_said = "price not known" if np.isnan(price) else f"price {price:+.0%}"
+    return f"{'same' if same_family else 'another'} family, {price_said}, season r {season:.2f}"
+
+
+def _profile(history: pd.DataFrame, member: str) -> pd.DataFrame:
+    """Return each member's mean demand per calendar month, centred, of length 1: products of two are correlations."""
+    monthly = history.groupby([member, "month"], as_index=False)[["cleansed"]].sum()
+    wide = monthly.groupby([member, monthly["month"].dt.month])["cleansed"].mean().unstack("month")
+    wide = wide.reindex(columns=range(1, YEAR + 1)).fillna(0.0)
+    wide = wide.sub(wide.mean(axis=1), axis=0)
+    size = np.sqrt((wide**2).sum(axis=1))
+    return wide.div(size.where(size > 0), axis=0).fillna(0.0)
+
+
+def past_ramps(history: pd.DataFrame) -> pd.DataFrame:
+    """Return product, age (1 to 6) and `ramp`: the pace of past launches by age, as a rate of their full pace.
+
+    A past launch first sold a year or more after its company's data begin and sold in 10 of its first 12 months.
+    Pace is demand over that of the family's standing products in the same month, so that season and growth cancel;
+    full pace is that of months 7 to 12.
+    """
+    sold = history.groupby(["family", "product", "month"], as_index=False)[["cleansed"]].sum()
+    first = sold.groupby("product")["month"].transform("min").dt.to_period("M").astype("int64")
+    begin = sold["month"].min().to_period("M").ordinal if len(sold) else 0
+    sold["age"] = sold["month"].dt.to_period("M").astype("int64") - first + 1
+    standing = sold[first < begin + YEAR].groupby(["family", "month"], as_index=False)[["cleansed"]].sum()
+    new = sold[(first >= begin + YEAR) & (sold["age"] <= YEAR)]
+    steady = (new["cleansed"] > 0).groupby(new["product"]).transform("sum") >= YEAR - 2
+    lived = new.merge(standing.rename(columns={"cleansed": "family_sold"}), on=["family", "month"], validate="m:1")
+    lived = lived[lived["product"].isin(new.loc[steady, "product"]) & (lived["family_sold"] > 0)]
+    late = lived[lived["age"] > RAMP].groupby("product")[["cleansed", "family_sold"]].sum()
+    full = late["cleansed"] / late["family_sold"]
+    early = lived[lived["age"] <= RAMP]
+    pace = early["cleansed"] / early["family_sold"] / early["product"].map(full.where(full > 0))
+    return early[["product", "age"]].assign(ramp=pace.clip(0, 2)).dropna(ignore_index=True)
+
+
+def _ramp(near: pd.DataFrame, ramps: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
+    """Return product, age and ramp: the mean of past launches weighted by likeness; and in words whose, by product."""
+    each = near[near["score"] > 0].merge(
+        ramps.rename(columns={"product": "like_product"}), on="like_product", validate="many_to_many"
+    )
+    each["ramp"] = each["ramp"] * each["score"]
+    groups = each.groupby(["product", "age"], as_index=False)[["ramp", "score"]].sum()
+    names = each.drop_duplicates(["product", "like_product"]).groupby("product")["like_product"]
+    told = names.agg(lambda n: f", ramp of {n.iloc[0]}" if len(n) == 1 else f", ramp of {len(n)} past launches")
+    return groups.assign(ramp=groups["ramp"] / groups["score"])[["product", "age", "ramp"]], told
+
+
+def _with_like(launches: pd.DataFrame, near: pd.DataFrame, sold: pd.DataFrame) -> pd.DataFrame:
     """Return the launches with whom they are spread like: `by` product, family or all, and `like`, its name."""
-    product, family = coming["like_product"].isin(sold["product"]), coming["family"].isin(sold["family"])
-    like = coming["like_product"].where(product, coming["family"].where(family, ALL))
-    return coming.assign(like=like, by=np.select([product, family], ["product", "family"], "all"))
+    alike = near[near["same_family"] & (near["price"].abs() <= PRICE_NEAR) & (near["season"] >= SEASON_NEAR)]
+    found = launches["product"].map(alike.drop_duplicates("product").set_index("product")["like_product"])
+    named = launches["like_product"].where(launches["like_product"].isin(sold["product"]), found)
+    product, family = named.isin(sold["product"]), launches["family"].isin(sold["family"])
+    like = named.where(product, launches["family"].where(family, ALL))
+    return launches.assign(like=like, by=np.select([product, family], ["product", "family"], "all"))
 
 
 def _in_regions(coming: pd.DataFrame, sold: pd.DataFrame) -> pd.DataFrame:
     """Return the launches per region and calendar month with their `share` of a year; shares of a launch sum to 1."""
-    year = pd.DataFrame({"month": pd.date_range("2000-01-01", periods=12, freq="MS"), "all": ALL})
+    year = pd.DataFrame({"month": pd.date_range("2000-01-01", periods=YEAR, freq="MS"), "all": ALL})
     even = sold.groupby("region", as_index=False)[["cleansed"]].sum().merge(year, how="cross")
     parts = {"product": sold, "family": sold, "all": even}
     pattern = pd.concat([_pattern(part, by).assign(by=by) for by, part in parts.items()], ignore_index=True)
     pattern = pattern.rename(columns={"region": "in_region"})
     out = coming.merge(pattern, on=["by", "like"], how="inner", validate="many_to_many")
     out["region"] = out["region"].where(out["region"] != ALL, out["in_region"])
-    columns = [c for c in out if c not in ("in_region", "share")]
-    return out.groupby(columns, as_index=False, dropna=False)[["share"]].sum()
+    return out.groupby(["product", "family", "like", "by", "region", "calendar"], as_index=False)[["share"]].sum()
 
 
 def _pattern(sold: pd.DataFrame, member: str) -> pd.DataFrame:
@@ -132,3 +249,41 @@ def _pattern(sold: pd.DataFrame, member: str) -> pd.DataFrame:
     even = 1 / out.groupby("like")["like"].transform("size")
     out["share"] = (weight / total.where(total > 0)).fillna(even)
     return out[["like", "region", "calendar", "share"]]
+
+
+def successors(products: pd.DataFrame) -> pd.Series:
+    """Return by product the successor that takes its demand over: of those that end."""
+    ending = products[products["end_month"].notna() & products["successor"].notna()]
+    return ending.set_index("product")["successor"]
+
+
+def cannibalised_effects(
+    launch: pd.DataFrame, base: pd.DataFrame, launches: pd.DataFrame, products: pd.DataFrame
+) -> pd.DataFrame:
+    """Return what launches take from the product they cannibalise, per month, product, region and `item`, in units.
+
+    `launch` holds the launches' plan, `base` the baseline; `item` is the launch. Quantity = -(`cannibalised` ×
+    launch volume), and a parent never falls below zero: `left` is what it could not give. A blank rate takes
+    nothing, and so does a successor: what it takes over has already left the parent.
+
+    >>> rows = pd.DataFrame({"month": pd.to_datetime(["2027-01-01"]), "region": "ALL", "family": "F"})
+    >>> new = pd.DataFrame({"product": ["B"], "cannibalises": ["A"], "cannibalised": [0.25]})
+    >>> known = pd.DataFrame({"product": ["A", "B"], "end_month": pd.NaT, "successor": None})
+    >>> base = rows.assign(product="A", quantity=100.0)
+    >>> cannibalised_effects(rows.assign(product="B", quantity=40.0), base, new, known)["quantity"].tolist()
+    [-10.0]
+    """
+    facts = launches[["product", "cannibalises", "cannibalised"]].dropna()
+    facts = facts[facts["cannibalises"].map(successors(products)).ne(facts["product"])]
+    own = launch.rename(columns={"quantity": "volume"})[[*KEY, "volume"]]
+    out = own.merge(facts, on="product", how="inner", validate="many_to_one")
+    out = out.rename(columns={"product": "item", "cannibalises": "product"})
+    out["wanted"] = out["volume"] * out["cannibalised"].astype("float64")
+    out = out[out["wanted"] > 0].merge(base[[*KEY, "quantity"]], on=KEY, how="left", validate="many_to_one")
+    has = out["quantity"].fillna(0.0).clip(lower=0.0)
+    asked = out.groupby(KEY)["wanted"].transform("sum")
+    taken = out["wanted"] * (has / asked).clip(upper=1.0)
+    rate = out["cannibalised"].map("{:.0%} of the launch of ".format).astype("object")
+    out = out.assign(quantity=-taken, left=out["wanted"] - taken, reason=rate + out["item"])
+    out["family"] = out["product"].map(products.set_index("product")["family"]) if "family" in products else ALL
+    return out.sort_values([*KEY, "item"], ignore_index=True)[[*KEY, "family", "item", "quantity", "left", "reason"]]
