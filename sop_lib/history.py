@@ -15,6 +15,7 @@ __all__ = [
     "demand_basis",
     "family_growth",
     "family_months",
+    "filled",
     "growth_sentence",
     "restated",
     "roll_forward",
@@ -44,8 +45,9 @@ def complete_history(sales: pd.DataFrame, products: pd.DataFrame, cycle_month: p
     """Return every month of every product and region, from its first sale to the last closed month, in units.
 
     `raw` is `ordered` where given, else `shipped`, over all customers, returns netted; blank in a missing
-    month. `cleansed` is raw with negative months at 0 and missing months filled by the mean of the same
-    month a year before and after, else of the months around; `adjustment` is cleansed minus raw.
+    month. `cleansed` and `unconstrained` are raw with negative months at 0 and missing months filled by the mean of
+    the same month a year before and after, else of the months around (`cleansing` adjusts them further);
+    `adjustment` is cleansed minus raw.
     A product that has ended goes on with zeros, so that a model sees it ended, unless `products` names
     its end_month. Rows of `sales` from the cycle's month on are left out.
     Raises ValueError when nothing at all was sold before the cycle.
@@ -66,7 +68,7 @@ def complete_history(sales: pd.DataFrame, products: pd.DataFrame, cycle_month: p
         panel[name] = panel[name].where(panel["row"].notna() | ~held, 0.0)
     panel["raw"] = panel["demand"].astype("float64").where(~held | panel["demand"].notna(), 0.0)
     panel["status"] = np.select([~held, panel["raw"].ne(0)], ["missing", "sold"], "zero")
-    panel["cleansed"] = panel["unconstrained"] = _cleansed(panel)
+    panel["cleansed"] = panel["unconstrained"] = filled(panel)
     panel["adjustment"] = panel["cleansed"] - panel["raw"].fillna(0.0)
     out = panel.merge(products[["product", "family"]], on="product", how="left", validate="many_to_one")
     names = ["family", "status", "raw", "adjustment", "cleansed", "unconstrained", *MONEY]
@@ -96,7 +98,8 @@ def _panel(cells: pd.DataFrame, products: pd.DataFrame, last_closed: pd.Timestam
     return grid.loc[grid["month"].between(grid["first"], grid["end"]), ["month", *SERIES]]
 
 
-def _cleansed(panel: pd.DataFrame) -> pd.Series:
+def filled(panel: pd.DataFrame) -> pd.Series:
+    """Return raw demand with months below zero at 0 and missing months filled, in units, never below 0."""
     known = panel["raw"].clip(lower=0.0)
     wide = panel.assign(known=known).pivot(index="month", columns=SERIES, values="known")
     for fill in ([wide.shift(12), wide.shift(-12)], [wide.ffill(), wide.bfill()]):
