@@ -109,12 +109,13 @@ def launch_plan(
 def launch_shape(
     launches: pd.DataFrame, history: pd.DataFrame, products: pd.DataFrame, until: pd.Timestamp
 ) -> pd.DataFrame:
-    """Return per launch, month and region the `share` of its first-year volume, with `age` in months and `how`.
+    """Return `share` of the first-year volume per launch, month and region, with `age` in months and `how` it is made.
 
     Months are the first twelve and those up to `until`. Share = season × ramp: the season of the last 24 months of
     the like-product (named; else the one alike in family, price and season; else the family; else even), and the
-    ramp of the company's own past launches, the likelier the more. The first twelve months sum to 1; later ones
-    stand at full pace. Regions: the one named, else by their share of the same, else of all the company sold.
+    ramp of the company's own past launches, the likelier the more; `ramped` is False where none tells. The first
+    twelve months sum to 1; later ones stand at full pace. Regions: the one named, else by their share of the same,
+    else of all the company sold.
     """
     known = launches.merge(products[["product", "family"]], on="product", how="left", validate="many_to_one")
     sold = history.loc[history["month"] > history["month"].max() - pd.DateOffset(months=24)]
@@ -127,7 +128,8 @@ def launch_shape(
     even = (1 / (YEAR * pace.groupby("product")["region"].transform("nunique"))).where(first <= 0)
     pace["share"] = even.fillna(pace["share"] / first.where(first > 0))
     pace["how"] = ("like " + pace["like"]).where(pace["by"] != "all", EVENLY) + pace["product"].map(told).fillna("")
-    return pace[[*KEY, "family", "age", "share", "how"]].sort_values([*KEY], ignore_index=True)
+    pace["ramped"] = pace["product"].isin(told.index)
+    return pace[[*KEY, "family", "age", "share", "how", "ramped"]].sort_values(KEY, ignore_index=True)
 
 
 def _ages(launches: pd.DataFrame, until: pd.Timestamp) -> pd.DataFrame:

@@ -1,0 +1,322 @@
+"""The life of products: dates moved by engineering changes, launches re-read and scored, and stock at the end."""
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from sop_lib.hierarchy import MEMBERS
+from sop_lib.history import unit_values
+from sop_lib.launches import RAMP, YEAR, chained, coming_launches, launch_shape, likeness, past_ramps, successors
+
+__all__ = [
+    "cannibalised",
+    "dated",
+    "headline",
+    "in_paths",
+    "launch_ranges",
+    "launch_scorecard",
+    "like_products",
+    "lived",
+    "past_cannibalisation",
+    "reviewed",
+    "run_out",
+]
+
+REACHED = (3, 6, 12)  # months after which launches are scored
+PAST_NEEDED = 3  # past launches that tell a range
+HALF_WEIGHT = 6.0  # average months after which actual demand weighs half, when no past launch tells
+TO_P90 = 1.2815515655446004  # standard deviations from the mean to P90
+SEED = 20_261_101
+
+
+def dated(
+    products: pd.DataFrame, launches: pd.DataFrame, changes: pd.DataFrame, cycle: pd.Timestamp
+) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
+    """Return products and launches with the dates that engineering changes set, and each move in words.
+
+    A change with a successor, effective in or after the cycle: its product ends the month before, and the
+    successor is launched in that month. Changes of the past move nothing: history says what happened.
+    """
+    ahead = changes[changes["successor"].notna() & (changes["effective_month"] >= cycle)]
+    ahead = ahead.sort_values(["effective_month", "change"]).drop_duplicates("product")
+    start = ahead.drop_duplicates("successor").set_index("successor")["effective_month"]
+    of = ahead.set_index("product")
+    end, new = of["effective_month"] - pd.DateOffset(months=1), products["product"]
+    known = products.assign(
+        end_month=new.map(end).fillna(products["end_month"]),
+        successor=new.map(of["successor"]).fillna(products["successor"]),
+        launch_month=new.map(start).fillna(products["launch_month"]),
+    )
+    rows = launches.assign(launch_month=launches["product"].map(start).fillna(launches["launch_month"]))
+    moves = [*_moves(products, known, "end_month", "ends"), *_moves(launches, rows, "launch_month", "is launched")]
+    names = pd.concat([of["change"], ahead.set_index("successor")["change"]])
+    return known, rows, [f"{names[name]}: {said}" for name, said in moves]
+
+
+def _moves(before: pd.DataFrame, after: pd.DataFrame, column: str, verb: str) -> list[tuple[str, str]]:
+    """Return (product, what moved from when to when) where a date differs."""
+    both = zip(before["product"], before[column], after[column], strict=True)
+    moved = [(name, was, now) for name, was, now in both if now != was and not pd.isna(now)]
+    was_said = [f" instead of {was:%Y-%m}" if not pd.isna(was) else "" for _, was, _ in moved]
+    return [(name, f"{name} {verb} {now:%Y-%m}{was}") for (name, _, now), was in zip(moved, was_said, strict=True)]
+
+
+def lived(launches: pd.DataFrame, history: pd.DataFrame, products: pd.DataFrame) -> pd.DataFrame:
+    """Return product, family, month, age, `planned` and `actual` (units) of launches since their launch month.
+
+    Planned as it could be then: the stated volume in the shape that was known before the launch. Actual is
+    unconstrained demand. Launches at or before the first month of history are left out: nothing was known.
+    """
+    first, last = history["month"].min(), history["month"].max()
+    past = launches[(launches["launch_month"] > first) & (launches["launch_month"] <= last)]
+    parts = [
+        launch_shape(rows, history[history["month"] < when], products, last)
+        for when, rows in past.groupby("launch_month")
+    ]
+    shape = pd.concat(parts or [launch_shape(past, history, products, last)], ignore_index=True)
+    out = shape.groupby(["product", "family", "month", "age", "ramped"], as_index=False)[["share"]].sum()
+    volume = out["product"].map(past.set_index("product")["volume_year_1"])
+    actual = history.groupby(["product", "month"])["unconstrained"].sum().rename("actual")
+    out = out.assign(planned=out["share"] * volume).join(actual, on=["product", "month"])
+    return out[out["month"] <= last].fillna({"actual": 0.0}).reset_index(drop=True)
+
+
+def launch_scorecard(launches: pd.DataFrame, rows: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame:
+    """Return planned and actual units of each past launch after its first 3, 6 and 12 months, as far as it has lived.
+
+    `rows` is what `lived` returns. `low` and `high` are the stated range's share of those months, `inside` is 1
+    when actual lay in it; `ramp` is the pace of months 1 to 3 as a rate of months 7 to 12, once they have passed.
+    """
+    age = rows.groupby("product")["age"].transform("max")
+    parts = [rows[(rows["age"] <= n) & (age >= n)].assign(after=n) for n in REACHED]
+    sums = pd.concat(parts).groupby(["product", "family", "after"], as_index=False)[["planned", "actual"]].sum()
+    facts = launches[["product", "launch_month", "like_product", "volume_year_1", "low", "high"]]
+    out = sums.merge(facts, on="product", how="left", validate="many_to_one")
+    part = out["planned"] / out["volume_year_1"].where(out["volume_year_1"] > 0)
+    out = out.assign(low=out["low"] * part, high=out["high"] * part, ratio=_ratio(out["actual"], out["planned"]))
+    inside = out["actual"].between(out["low"], out["high"]).astype("float64")
+    ramps = past_ramps(history)
+    pace = ramps[ramps["age"] <= 3].groupby("product")["ramp"].mean()
+    out = out.assign(inside=inside.where(out[["low", "high"]].notna().all(axis=1)), ramp=out["product"].map(pace))
+    columns = ["product", "after", "family", "launch_month", "like_product", "planned", "actual", "ratio"]
+    return out[[*columns, "low", "high", "inside", "ramp"]].sort_values(["product", "after"], ignore_index=True)
+
+
+def _ratio(actual: pd.Series, planned: pd.Series) -> pd.Series:
+    return actual / planned.where(planned > 0)
+
+
+def reviewed(launches: pd.DataFrame, history: pd.DataFrame, products: pd.DataFrame) -> pd.DataFrame:
+    """Return the launches with ranges and cannibalisation filled from past launches, and young ones re-read.
+
+    A blank range: P10 and P90 of achieved over planned first-year volume of 3 or more past launches (Student's t for
+    one more launch). Re-read, in the first 6 months: volume × (1 + Z × (ratio - 1)), where ratio is actual over
+    planned so far and Z = w / (w + k); w is what was planned so far in average months, k the variance of months
+    within past launches over that of launches (from the stated range, else from past ones), else 6. The range narrows
+    by the root of 1 - Z. Where no past launch tells a ramp, the first three months may be one and are not read.
+    Source: Bühlmann and Straub (1970), credibility. `basis` says it in words.
+    """
+    rows = lived(launches, history, products)
+    scores = launch_scorecard(launches, rows, history)
+    ratios = scores.loc[scores["after"] == YEAR, "ratio"].dropna()
+    planned, spread = launches["volume_year_1"], ratios.std() * stats.t.ppf(0.9, max(len(ratios) - 1, 1))
+    wide = spread * np.sqrt(1 + 1 / max(len(ratios), 1)) if len(ratios) >= PAST_NEEDED else np.nan
+    low = launches["low"].fillna((planned * (ratios.mean() - wide)).clip(lower=0))
+    high = launches["high"].fillna(planned * (ratios.mean() + wide))
+    rate = launches["cannibalised"].astype("float64")
+    blank = rate.isna() & launches["cannibalises"].notna()
+    out = launches.assign(planned=planned, low=low, high=high)
+    out["cannibalised"] = rate.where(~blank, past_cannibalisation(launches, history, products))
+    sold = chained(history, products, history["month"].max() + pd.offsets.MonthBegin(1))
+    young = coming_launches(launches, sold)["product"]
+    return _reread(
+        out, rows[(rows["age"] > RAMP / 2) | rows["ramped"] | ~rows["product"].isin(young)], young, ratios.var()
+    )
+
+
+def _reread(launches: pd.DataFrame, rows: pd.DataFrame, young: pd.Series, between: float) -> pd.DataFrame:
+    """Return the launches with the volume and range of young ones re-read, the months seen, ratio and weight."""
+    within = _within(rows[~rows["product"].isin(young)])
+    seen = (
+        rows[rows["product"].isin(young)]
+        .groupby("product")
+        .agg(months=("age", "max"), actual=("actual", "sum"), so_far=("planned", "sum"), share=("share", "sum"))
+    )
+    out = launches.join(seen, on="product").fillna({"months": 0, "share": 0.0})
+    known = (((out["high"] - out["low"]) / (2 * TO_P90) / out["planned"]) ** 2).fillna(between)
+    needed = (within / known.where(known > 0)).fillna(HALF_WEIGHT)
+    out["ratio"] = _ratio(out["actual"], out["so_far"])
+    out["weight"] = (YEAR * out["share"] / (YEAR * out["share"] + needed)).where(out["ratio"].notna(), 0.0)
+    volume = out["planned"] * (1 + out["weight"] * (out["ratio"].fillna(1.0) - 1))
+    narrow = np.sqrt(1 - out["weight"])
+    out["low"] = (volume - (out["planned"] - out["low"]) * narrow).clip(lower=0)
+    out["high"] = volume + (out["high"] - out["planned"]) * narrow
+    out = out.assign(volume_year_1=volume, basis=[_basis(*facts) for facts in zip(
+        out["months"], out["ratio"], out["weight"], volume, out["planned"], strict=True)])  # fmt: skip
+    return out.drop(columns=["actual", "so_far", "share"])
+
+
+def _within(rows: pd.DataFrame) -> float:
+    """Return the variance of a month's actual over planned around its launch's own, per average month of plan."""
+    whole = rows.groupby("product")[["actual", "planned"]].transform("sum")
+    off = (
+        YEAR
+        * rows["share"]
+        * (_ratio(rows["actual"], rows["planned"]) - _ratio(whole["actual"], whole["planned"])) ** 2
+    )
+    free = rows.groupby("product")["age"].size().sub(1).sum()
+    return float(off.sum() / free) if free > 0 else float("nan")
+
+
+def _basis(months: float, ratio: float, weight: float, volume: float, planned: float) -> str:
+    seen = f"{months:.0f} month{'s' * (months != 1)}"
+    said = f"; re-read after {seen}: {volume:,.0f} instead of {planned:,.0f} (sold {ratio:.0%} of plan, "
+    return f"{said}weight {weight:.0%})" if weight > 0 else ""
+
+
+def past_cannibalisation(launches: pd.DataFrame, history: pd.DataFrame, products: pd.DataFrame) -> float:
+    """Return the share of past launches' first-year volume that came from their parents; blank when none tells.
+
+    A parent's loss is its demand of the twelve months before, carried on by what its family's other products did,
+    minus its demand in the twelve months from the launch. Successors take over and do not count.
+    """
+    own = launches["cannibalises"].map(successors(products)).eq(launches["product"])
+    past = launches[launches["cannibalises"].notna() & ~own & launches["launch_month"].notna()]
+    past = past[past["launch_month"] + pd.DateOffset(months=YEAR - 1) <= history["month"].max()]
+    past = past[past["launch_month"] - pd.DateOffset(months=YEAR) >= history["month"].min()]
+    monthly = history.groupby(["family", "product", "month"], as_index=False)[["cleansed"]].sum()
+    lost, sold = 0.0, 0.0
+    for row in past.itertuples():  # a handful
+        parts = _parts(monthly, row.product, row.cannibalises, set(launches["product"]))
+        now, then = (
+            parts.loc[row.launch_month :].head(YEAR).sum(),
+            parts.loc[: row.launch_month].iloc[:-1].tail(YEAR).sum(),
+        )
+        growth = now["rest"] / then["rest"] if then["rest"] > 0 else 1.0
+        lost, sold = lost + max(0.0, then["parent"] * growth - now["parent"]), sold + now["own"]
+    return min(1.0, lost / sold) if sold > 0 else float("nan")
+
+
+def _parts(monthly: pd.DataFrame, product: str, parent: str, launched: set[str]) -> pd.DataFrame:
+    """Return per month the demand of a launch, of its parent and of the rest of the parent's family."""
+    family = monthly.loc[monthly["product"] == parent, "family"].head(1)
+    who = np.select([monthly["product"] == product, monthly["product"] == parent], ["own", "parent"], "rest")
+    kept = (who != "rest") | (monthly["family"].isin(family) & ~monthly["product"].isin(launched))
+    wide = monthly[kept].groupby(["month", who[kept]])["cleansed"].sum().unstack()
+    return wide.reindex(columns=["own", "parent", "rest"]).fillna(0.0).sort_index()
+
+
+def like_products(launches: pd.DataFrame, history: pd.DataFrame, products: pd.DataFrame, most: int = 3) -> pd.DataFrame:
+    """Return the three products most like each coming launch with score (0-1) and why, and the one that is named."""
+    near = likeness(coming_launches(launches, history), history, products)
+    named = near["product"].map(launches.set_index("product")["like_product"]).eq(near["like_product"])
+    near["named"] = np.where(named, "named", "")
+    near = near[named | (near.groupby("product").cumcount() < most)]
+    return near[["product", "like_product", "named", "score", "why"]].reset_index(drop=True)
+
+
+def launch_ranges(plan: pd.DataFrame, launches: pd.DataFrame, ready: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return low, likely and high (P10, plan, P90) and actual demand of each launch's first year per month, in units.
+
+    Months gone: as planned at the launch by `launches`, with what came (`rows`, from `lived`). Months to come: the
+    plan's launch step, with the range of `ready` (from `reviewed`). A range is the same share of each month.
+    """
+    step = plan[plan["step"] == "launch"].groupby(["month", "product", "family"], as_index=False)[["quantity"]].sum()
+    gone = _ranged(rows.rename(columns={"planned": "likely"}), launches)
+    both = [gone, _ranged(step.rename(columns={"quantity": "likely"}), ready)]
+    out = pd.concat([part for part in both if len(part)] or [gone], ignore_index=True)
+    out = out[out["month"] < out["launch_month"] + pd.DateOffset(months=YEAR)]
+    columns = ["month", "product", "family", "low", "likely", "high", "actual"]
+    return out.reindex(columns=columns).sort_values(["product", "month"], ignore_index=True)
+
+
+def _ranged(rows: pd.DataFrame, launches: pd.DataFrame) -> pd.DataFrame:
+    facts = launches[["product", "launch_month", "volume_year_1", "low", "high"]]
+    out = rows.merge(facts, on="product", how="left", validate="many_to_one")
+    part = out["likely"] / out["volume_year_1"].where(out["volume_year_1"] > 0)
+    return out.assign(low=out["low"] * part, high=out["high"] * part)
+
+
+def in_paths(
+    series: pd.DataFrame, paths: np.ndarray, plan: pd.DataFrame, ready: pd.DataFrame, months: pd.DatetimeIndex
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Return series and sample paths at product × region with launches in them, in place of their own forecast.
+
+    A launch's path is its plan times one draw of its first-year volume over the likely one, P10 and P90 as the range
+    says (normal on each side). What it takes from its parent is netted: its draws weigh 1 - the rate.
+    """
+    step = plan[plan["step"] == "launch"]
+    wide = step.pivot_table(index=MEMBERS, columns="month", values="quantity", aggfunc="sum", fill_value=0.0)
+    wide = wide.reindex(columns=months, fill_value=0.0)
+    own = ~series["product"].isin(step["product"])
+    if wide.empty:
+        return series, paths
+    drawn = _draws(ready[ready["product"].isin(step["product"])], len(paths))
+    each = drawn[wide.index.get_level_values("product")].to_numpy()
+    out = np.concatenate([paths[:, own], (each[:, :, None] * wide.to_numpy()).astype(paths.dtype)], axis=1)
+    return pd.concat([series[own], wide.index.to_frame(index=False)], ignore_index=True)[MEMBERS], out
+
+
+def _draws(ready: pd.DataFrame, count: int) -> pd.DataFrame:
+    """Return draws (rows) of volume over likely volume per launch (columns); 1 where no range is known."""
+    at = stats.norm.ppf((np.arange(count) + 0.5) / count) / TO_P90
+    rng, out = np.random.default_rng(SEED), {}
+    for row in ready.sort_values("product").itertuples():  # a handful
+        sides = (
+            np.array([1 - row.low / row.volume_year_1, row.high / row.volume_year_1 - 1]) if row.volume_year_1 else 0
+        )
+        down, up = np.nan_to_num(sides * np.ones(2))
+        net = 1 - np.nan_to_num(row.cannibalised)
+        out[row.product] = np.clip(1 + rng.permutation(np.where(at < 0, at * down, at * up)) * net, 0, None)
+    return pd.DataFrame(out)
+
+
+def cannibalised(plan: pd.DataFrame, launches: pd.DataFrame) -> pd.DataFrame:
+    """Return per launch with a parent: rate, its volume, what it takes and what the parent could not give, in units."""
+    volume = plan[plan["step"] == "launch"].groupby("product")["quantity"].sum().rename("volume")
+    taken = plan[plan["step"] == "cannibalisation"].groupby("item")["quantity"].sum().rename("taken")
+    rows = launches[launches["cannibalises"].notna()].join(volume, on="product", how="inner")
+    rows = rows.join(-taken, on="product").fillna({"taken": 0.0})
+    wanted = rows["volume"] * rows["cannibalised"].astype("float64")
+    rows["left"] = (wanted - rows["taken"]).where(rows["taken"] > 0)
+    return rows[["product", "cannibalises", "cannibalised", "volume", "taken", "left"]].reset_index(drop=True)
+
+
+def run_out(products: pd.DataFrame, plan: pd.DataFrame, inventory: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame:
+    """Return what is left of each product that ends: stock at the last close, demand until its end, and the rest.
+
+    `left_over` = stock - demand until the end, not below zero, in units and at cost; `to_supply` is what is still
+    wanted beyond the stock; `run_out_month` the month in which demand has used the stock up, blank when it never does.
+    Receipts still to come are not counted. Products that have ended stand here while stock of them remains.
+    """
+    last = inventory[inventory["month"] == inventory["month"].max()]
+    stock = last.groupby("product")["on_hand"].sum() + last.groupby("product")["in_transit"].sum()
+    ending = products.loc[products["end_month"].notna(), ["product", "family", "end_month", "successor"]]
+    out = ending.assign(stock=ending["product"].map(stock))
+    monthly = plan.groupby(["product", "month"], as_index=False)[["quantity"]].sum()
+    rows = monthly.merge(out, on="product", how="inner", validate="many_to_one")
+    rows = rows[rows["month"] <= rows["end_month"]]
+    rows["so_far"] = rows.groupby("product")["quantity"].cumsum()
+    gone = rows[rows["so_far"] >= rows["stock"]].groupby("product")["month"].min()
+    demand = rows.groupby("product")["quantity"].sum()
+    out = out.assign(demand=out["product"].map(demand).fillna(0.0), run_out_month=out["product"].map(gone))
+    cost = out["product"].map(unit_values(history, products).set_index("product")["cost"])
+    out["left_over"] = (out["stock"] - out["demand"]).clip(lower=0)
+    out = out.assign(to_supply=(out["demand"] - out["stock"]).clip(lower=0), left_over_value=out["left_over"] * cost)
+    out = out[(out["end_month"] >= plan["month"].min()) | (out["stock"] > 0)]
+    return out.sort_values("product", ignore_index=True)
+
+
+def headline(scorecard: pd.DataFrame, ready: pd.DataFrame, ending: pd.DataFrame, currency: str) -> list[str]:
+    """Return sentences: how launches did against their plan, which were re-read, and what is left at the end."""
+    year = scorecard[scorecard["after"] == YEAR]
+    said = [
+        f"{row.product} sold {row.actual:,.0f} in its first year against {row.planned:,.0f} planned ({row.ratio:.0%}), "
+        + ("no range was stated." if np.isnan(row.inside) else f"{'in' if row.inside else 'out'}side its range.")
+        for row in year.sort_values("launch_month").tail(3).itertuples()
+    ]
+    young = ready[ready["weight"] > 0]
+    said += [f"Launch of {row.product}{row.basis.replace(';', ' is', 1)}." for row in young.itertuples()]
+    left = ending[ending["left_over"] > 0]
+    total = f"{left['left_over'].sum():,.0f} units worth {currency} {left['left_over_value'].sum():,.0f} at cost"
+    return [*said, f"Products that end leave {total}."] if len(left) else said
