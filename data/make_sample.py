@@ -51,6 +51,7 @@ from sample_tables import (
     receipts,
     resources,
     sales,
+    stretch,
     supply_costs,
     units,
 )
@@ -105,7 +106,12 @@ def company() -> dict[str, pd.DataFrame]:
     plain = (products, families, units, prices, resources, bill_of_resources, supply_costs, material_receipts, calendar)
     tables = {name: small(name) for name in SMALL} | {f.__name__: f() for f in plain}
     tables |= {f.__name__: f(log) for f in (inventory, receipts, backlog, plants)}
-    tables |= {"sales": sold, "budget": plan, "finance": finance(sold, plan), "control_totals": control_totals(sold)}
+    tables |= {
+        "sales": sold,
+        "budget": pd.concat([plan, stretch(plan)]),
+        "finance": finance(sold, plan),
+        "control_totals": control_totals(sold),
+    }
     tables |= {
         "events": EVENTS,
         "drivers": drivers(degrees),

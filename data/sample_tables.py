@@ -260,6 +260,15 @@ def budget_year(year: int, quantity: np.ndarray, log: dict, known: int) -> pd.Da
     return out.assign(inventory=stock.ravel())
 
 
+def stretch(plan: pd.DataFrame) -> pd.DataFrame:
+    """Return what the sales director dreams of for 2027: the operating plan and eight per cent, a target apart."""
+    out = plan[plan["month"] >= "2027-01-01"].assign(version="stretch")
+    none = pd.Series(pd.NA, out.index, dtype="Int64")
+    out = out.assign(production=none, inventory=none)
+    money = {c: (out[c] * 1.08).round(0) for c in ("revenue", "margin")}
+    return out.assign(quantity=whole(out["quantity"] * 1.08), **money)
+
+
 def finance(sold: pd.DataFrame, plan: pd.DataFrame) -> pd.DataFrame:
     """Return the ledger from 2025 on: revenue and cost tie to sales, but for one slip."""
     actual = sold.groupby("month")[["revenue", "cost"]].sum().loc["2025-01-01":]

@@ -15,6 +15,7 @@ __all__ = ["OWN_DRAFT", "PLANS", "STREAMS", "opinions", "own_plans", "proposed",
 PLANS = ("demand_plan", "inventory_plan", "scenario_comparison")
 OWN_DRAFT = "own draft"  # the stream of an own cycle's plan that nobody has approved
 STREAMS = {"consensus": 0, OWN_DRAFT: 0, "statistical": 1}
+WITH = {"with launches": {"launch", "cannibalisation"}, "with events": {"event"}, "with streams": {"stream"}}
 MEASURES = {"supply": "supply", "closing": "inventory", "backlog": "backlog"}
 
 
@@ -33,12 +34,13 @@ def own_plans(demand_plan: pd.DataFrame, inventory_plan: pd.DataFrame, compariso
     """Return plans of own cycles as rows of `past_plans`, in units: one cycle's tables, or several cycles' together.
 
     Stream consensus: demand per family and region as the sum over all steps, and the family's supply, closing
-    stock and backlog of the proposed strategy. Stream statistical: demand of the baseline alone, so that what
-    people added can be judged. `comparison` is `scenario_comparison`; a cycle without a proposal has demand alone.
+    stock and backlog of the proposed strategy. Stream statistical: demand of the baseline alone, and 'with launches',
+    'with events', 'with streams' what it was after these steps, so that what each added can be judged. `comparison` is `scenario_comparison`; a cycle without a proposal has demand alone.
     """
     key = ["cycle", "month", "family", "region"]
-    steps = {"consensus": demand_plan, "statistical": demand_plan[demand_plan["step"] == "baseline"]}
-    sums = [rows.groupby(key, as_index=False)[["quantity"]].sum().assign(stream=name) for name, rows in steps.items()]
+    steps = {"consensus": set(demand_plan["step"])} | _cumulative(set(demand_plan["step"]))
+    rows = {name: demand_plan[demand_plan["step"].isin(among)] for name, among in steps.items()}
+    sums = [part.groupby(key, as_index=False)[["quantity"]].sum().assign(stream=name) for name, part in rows.items()]
     demand = pd.concat(sums, ignore_index=True).assign(measure="demand")
     stock = (
         proposed(inventory_plan, comparison)
@@ -48,6 +50,21 @@ def own_plans(demand_plan: pd.DataFrame, inventory_plan: pd.DataFrame, compariso
     parts = [demand, stock.assign(stream="consensus", region=ALL)]
     rows = pd.concat([p for p in parts if len(p)] or [demand], ignore_index=True).assign(product=ALL)
     return rows[["cycle", "stream", "measure", "month", "family", "product", "region", "quantity"]]
+
+
+def _cumulative(steps: set[str]) -> dict[str, set[str]]:
+    """Return the steps that each stream of an own plan holds; the last ones taken are the consensus.
+
+    >>> _cumulative({"baseline", "event", "override"})["with events"] == {"baseline", "event"}
+    True
+    """
+    done: set[str] = {"baseline"}
+    found = {"statistical": set(done)}
+    for name, own in WITH.items():
+        done |= own & steps
+        if own & steps and done != steps:
+            found[name] = set(done)
+    return found
 
 
 def opinions(past_plans: pd.DataFrame) -> pd.Series:

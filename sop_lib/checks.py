@@ -11,7 +11,7 @@ import pandas as pd
 from sop_lib import months
 from sop_lib.mapping import listed
 
-__all__ = ["CHECKS", "ISSUE", "amount", "demand", "issue", "issues"]
+__all__ = ["CHECKS", "ISSUE", "amount", "demand", "issue", "issues", "stretch"]
 
 ISSUE = ["rule", "table", "subject", "severity", "rows", "quantity", "money", "finding", "remedy"]
 SHORT_MONTHS = 24
@@ -47,6 +47,11 @@ def amount(rows: pd.DataFrame, quantity: pd.Series, products: pd.DataFrame) -> f
         return float("nan")
     price = rows["product"].map(products.set_index("product")["unit_price"])
     return float((quantity * price).sum(min_count=1))
+
+
+def stretch(budget: pd.DataFrame) -> pd.Series:
+    """Return which rows of the budget are a stretch target: it stands beside the budget, never in its place."""
+    return budget["version"].astype("str").str.strip().str.lower().eq("stretch")
 
 
 def _last_year(tables: dict[str, pd.DataFrame], horizon: pd.DatetimeIndex, column: str, members: list) -> dict:
@@ -134,6 +139,7 @@ def price_missing(tables: dict[str, pd.DataFrame], horizon: pd.DatetimeIndex) ->
 def family_left_out(tables: dict[str, pd.DataFrame], horizon: pd.DatetimeIndex) -> list[dict]:
     """Find families that a table about families does not name."""
     found, families = [], set(tables["products"]["family"])
+    tables = tables | {"budget": tables["budget"][~stretch(tables["budget"])]}
     for name, effect in FAMILY_TABLES.items():
         out = sorted(families - set(tables[name]["family"])) if len(tables[name]) else []
         text = f"Not in {name}: {listed(out)}; {effect}."
@@ -189,7 +195,7 @@ def stock_missing(tables: dict[str, pd.DataFrame], horizon: pd.DatetimeIndex) ->
 
 def budget_missing(tables: dict[str, pd.DataFrame], horizon: pd.DatetimeIndex) -> list[dict]:
     """Find months of the next twelve for which the budget has no row."""
-    budget, year = tables["budget"], horizon[:12]
+    budget, year = tables["budget"][~stretch(tables["budget"])], horizon[:12]
     gone = year.difference(pd.DatetimeIndex(budget["month"].unique())) if len(budget) else year[:0]
     names = listed(months.month_name(m) for m in gone)
     text = f"The budget has no row in {names}: no gap to budget there."

@@ -1,17 +1,16 @@
-"""The unconstrained demand plan: baseline, launches and events, each a step of its own; and how plans changed."""
+"""The unconstrained demand plan, a stack of steps that add up; and how plans changed."""
 
 import pandas as pd
 
 from sop_lib import events as event_plan
 from sop_lib import launches as new_products
-from sop_lib.accuracy import scores
 from sop_lib.tables import ALL
 
-__all__ = ["demand_plan", "plan_changes", "step_totals", "value_added", "wape_by_lag"]
+__all__ = ["STEPS", "demand_plan", "plan_changes", "stack", "step_totals"]
 
 KEY = ["month", "product", "region"]
-NAIVE = "seasonal naive"
-SCOPE = ["family", "regions"]
+STEPS = ("baseline", "launch", "cannibalisation", "event", "stream", "override")
+SPANS = {"next_3": 3, "next_12": 12}
 
 
 def demand_plan(
@@ -20,32 +19,66 @@ def demand_plan(
     products: pd.DataFrame,
     events: pd.DataFrame,
     launches: pd.DataFrame,
+    effects: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
-    """Return the demand plan per month, product, region and step, in units; the steps of a key add up.
+    """Return the demand plan up to its events per month, product, region, step and item, in units; the steps add up.
 
     `leaf` is the forecast per month, product, region (`forecast` in units). baseline: the forecast, 0 after
     a product's end_month, taken over by its successor. launch: products with fewer than six months of history
-    and a launch row, instead of a baseline. event: probability × declared uplift of coming events.
+    and a launch row, instead of a baseline. cannibalisation: what launches take from the products they name. event:
+    what coming events are expected to add; `effects` holds the past ones as measured. Streams and overrides follow
+    in `streams` and `overrides`.
     """
     ahead = pd.DatetimeIndex(sorted(leaf["month"].unique()))
     coming = new_products.coming_launches(launches, history)
     launched = list(coming["product"])
     own = leaf.rename(columns={"forecast": "quantity"})[[*KEY, "family", "quantity"]]
     own = own[~own["product"].isin(launched)]
-    baseline = new_products.take_over(own, products, launched).assign(step="baseline")
-    launch = new_products.launch_plan(coming, history, products, ahead).assign(step="launch")
-    both = pd.concat([part for part in (baseline, launch) if len(part)], ignore_index=True)
-    base = both.groupby([*KEY, "family"], as_index=False)[["quantity"]].sum()
-    event = event_plan.event_effects(base, events, ahead[0]).assign(step="event")
-    plan = pd.concat([part for part in (both, event) if len(part)], ignore_index=True)
-    return plan.assign(author=None)[[*KEY, "step", "family", "quantity", "author", "reason"]]
+    baseline = new_products.take_over(own, products, launched).assign(item=ALL)
+    launch = new_products.launch_plan(coming, history, products, ahead).assign(item=lambda d: d["product"])
+    taken = new_products.cannibalised_effects(launch, baseline, coming, products)
+    before = _stacked({"baseline": baseline, "launch": launch, "cannibalisation": taken})
+    base = before.groupby([*KEY, "family"], as_index=False)[["quantity"]].sum()
+    event = event_plan.event_effects(base, events, ahead[0], effects)
+    plan = pd.concat([part for part in (before, _stacked({"event": event})) if len(part)], ignore_index=True)
+    return plan.assign(author=None)[[*KEY, "step", "item", "family", "quantity", "author", "reason"]]
+
+
+def _stacked(steps: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    parts = [rows.assign(step=step) for step, rows in steps.items() if len(rows)]
+    names = [*KEY, "step", "item", "family", "quantity", "reason"]
+    return pd.concat(parts, ignore_index=True)[names] if parts else pd.DataFrame(columns=names)
+
+
+def stack(plan: pd.DataFrame, unit: str) -> pd.DataFrame:
+    """Return the plan as a stack: a row per family and step and their `total`, in units, over spans of the horizon.
+
+    ALL families first where they share a `unit`, then each family that more than its baseline stands in.
+
+    >>> one = {"month": pd.to_datetime(["2026-11-01", "2027-03-01"]), "family": "F", "step": ["baseline", "event"]}
+    >>> stack(pd.DataFrame({**one, "quantity": [100.0, 8.0]}), "pieces").query("family == 'ALL'").values.tolist()
+    [['ALL', 'baseline', 100.0, 100.0, 100.0], ['ALL', 'event', 0.0, 8.0, 8.0], ['ALL', 'total', 100.0, 108.0, 108.0]]
+    """
+    first = plan["month"].min()
+    rows = plan.assign(horizon=plan["quantity"])
+    for name, count in SPANS.items():
+        rows[name] = plan["quantity"].where(plan["month"] < first + pd.DateOffset(months=count), 0.0)
+    lifted = rows[rows["family"].isin(rows.loc[rows["step"] != "baseline", "family"])]
+    parts = [rows.assign(family=ALL)] * bool(unit) + [lifted]
+    each = pd.concat([pd.concat(parts), pd.concat(parts).assign(step="total")], ignore_index=True)
+    out = each.groupby(["family", "step"], as_index=False)[[*SPANS, "horizon"]].sum()
+    place = {name: n for n, name in enumerate((*STEPS, "total"))}
+    out = out.assign(own=out["family"] != ALL, place=out["step"].map(place))
+    return out.sort_values(["own", "family", "place"], ignore_index=True).drop(columns=["own", "place"])
 
 
 def step_totals(plan: pd.DataFrame) -> pd.DataFrame:
-    """Return what each launch, event and take-over adds per family over the horizon, in units, largest first."""
-    rows = plan[plan["step"].isin(["launch", "event"]) | plan["reason"].astype("str").str.startswith("takes over")]
-    out = rows.groupby(["step", "reason", "family"], as_index=False)[["quantity"]].sum()
-    return out.sort_values("quantity", key=lambda q: -q.abs(), kind="stable", ignore_index=True)
+    """Return what each item of each step, and each take-over, adds per family over the horizon, in units, by step."""
+    rows = plan[(plan["step"] != "baseline") | plan["reason"].astype("str").str.startswith("takes over")]
+    rows = rows.assign(place=rows["step"].map(STEPS.index), size=rows["quantity"])
+    out = rows.groupby(["place", "step", "item", "reason", "family"], as_index=False)[["quantity"]].sum()
+    out = out.assign(size=-out["quantity"].abs()).sort_values(["place", "size", "item"], ignore_index=True)
+    return out.drop(columns=["place", "size"])
 
 
 def plan_changes(plan: pd.DataFrame, previous: pd.DataFrame, worth: pd.DataFrame) -> pd.DataFrame:
@@ -64,83 +97,3 @@ def plan_changes(plan: pd.DataFrame, previous: pd.DataFrame, worth: pd.DataFrame
     out["change"] = out["latest"] - out["previous"]
     out["change_revenue"] = out["change"] * out["revenue"] / out["latest"].where(out["latest"] > 0)
     return out[["month", "family", "previous", "latest", "change", "change_revenue"]]
-
-
-def value_added(past_plans: pd.DataFrame, history: pd.DataFrame, products: pd.DataFrame) -> pd.DataFrame:
-    """Return WAPE and bias of each stream of earlier plans per lag, and how much better it was than the seasonal naive.
-
-    Compared at family, on the same cycles, months and families in every stream and the naive (the latest same
-    month that the cycle knew); a stream that plans some regions only is compared with what came in those.
-    A stream with less than half the cycles of the longest one waits: matching it would leave too little to judge.
-    Lag 0 is all lags; `value_added` positive = better than naive. Bias positive = over-forecast.
-    Source: Gilliland (2010), forecast value added.
-    """
-    plans = past_plans[past_plans["measure"] == "demand"]
-    lived = plans.groupby("stream")["cycle"].nunique()
-    plans = plans[plans["stream"].isin(lived.index[2 * lived >= lived.max()])]
-    family = plans["product"].map(products.set_index("product")["family"])
-    plans = plans.assign(family=plans["family"].where(plans["family"] != ALL, family))
-    key = ["cycle", "month", "family", "regions"]
-    streams = _covered(plans, history).groupby([*key, "stream"], as_index=False)[["quantity"]].sum()
-    known = _sold_in(streams, history)
-    matched = streams.groupby(key)["stream"].transform("nunique") == streams["stream"].nunique()
-    rows = streams[matched].merge(
-        known.rename(columns={"cleansed": "actual"}), on=["month", *SCOPE], how="inner", validate="many_to_one"
-    )
-    lag = (rows["month"].dt.year - rows["cycle"].dt.year) * 12 + rows["month"].dt.month - rows["cycle"].dt.month + 1
-    rows = _with_naive(rows.assign(lag=lag.astype(int)), known)
-    rows = rows.rename(columns={"quantity": "forecast"}).assign(scale=0.0, scale_sq=0.0)
-    each = pd.concat(
-        [scores(rows.assign(lag=0), ["stream", "lag"]), scores(rows, ["stream", "lag"])], ignore_index=True
-    )
-    naive = each.loc[each["stream"] == NAIVE, ["lag", "wape"]].rename(columns={"wape": "naive"})
-    out = each.merge(naive, on="lag", how="left", validate="many_to_one").assign(level="family")
-    out["value_added"] = out["naive"] - out["wape"]
-    return out[["stream", "lag", "level", "wape", "bias", "value_added", "n"]]
-
-
-def wape_by_lag(streams: pd.DataFrame) -> pd.DataFrame:
-    """Return WAPE with lags as rows and streams as columns, the seasonal naive last, and n, the forecasts compared.
-
-    >>> rows = pd.DataFrame({"stream": ["sales", "seasonal naive"], "lag": 1, "wape": [0.1, 0.2], "n": 12})
-    >>> wape_by_lag(rows).values.tolist()
-    [[1.0, 0.1, 0.2, 12.0]]
-    """
-    each = streams[streams["lag"] > 0]
-    wide = each.pivot(index="lag", columns="stream", values="wape")
-    order = sorted(wide, key=lambda name: (name == NAIVE, name))
-    return wide[order].assign(n=each.groupby("lag")["n"].min()).reset_index().rename_axis(columns=None)
-
-
-def _covered(plans: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame:
-    """Return plans with the `regions` that a stream plans of a family in a cycle and month; (ALL,) is all of them."""
-    key = ["cycle", "stream", "month", "family"]
-    where = plans[[*key, "region"]].drop_duplicates().sort_values("region", kind="stable")
-    named = where.groupby(key)["region"].agg(tuple)
-    sold = history[["family", "region"]].drop_duplicates().sort_values(["family", "region"])
-    every = set(sold.groupby("family")["region"].agg(tuple).items())
-    whole = [(ALL,) if ALL in r or (i[-1], r) in every else r for i, r in named.items()]
-    return plans.join(pd.Series(whole, named.index, dtype="object", name="regions"), on=key)
-
-
-def _sold_in(streams: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame:
-    """Return demand per month, family and `regions` as streams cover them, in units."""
-    scopes = streams[SCOPE].drop_duplicates()
-    parts = scopes.assign(region=scopes["regions"]).explode("region")
-    sold = history.groupby(["month", "family", "region"], as_index=False)[["cleansed"]].sum()
-    total = sold.groupby(["month", "family"], as_index=False)[["cleansed"]].sum().assign(region=ALL)
-    sold = pd.concat([sold[sold["region"] != ALL], total], ignore_index=True)
-    both = parts.merge(sold, on=["family", "region"], how="inner", validate="many_to_many")
-    return both.groupby(["month", *SCOPE], as_index=False)[["cleansed"]].sum()
-
-
-def _with_naive(rows: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows that have a seasonal naive, and it as a stream of its own."""
-    years = (rows["lag"] - 1) // 12 + 1
-    then = rows["month"].dt.to_period("M") - (12 * years).to_numpy()
-    rows = rows.assign(then=then.dt.to_timestamp().astype("datetime64[ns]"))
-    past = known.rename(columns={"month": "then", "cleansed": "naive"})
-    rows = rows.merge(past, on=["then", *SCOPE], how="inner", validate="many_to_one")
-    naive = rows.drop_duplicates(["cycle", "month", *SCOPE]).assign(stream=NAIVE)
-    naive["quantity"] = naive["naive"]
-    return pd.concat([part for part in (rows, naive) if len(part)], ignore_index=True) if len(rows) else rows

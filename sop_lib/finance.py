@@ -7,12 +7,13 @@ import numpy as np
 import pandas as pd
 
 from sop_lib import approved, months
+from sop_lib.checks import stretch
 from sop_lib.history import units_sold
 from sop_lib.tables import ALL, empty
 
 __all__ = [
     "budget_by_month", "by_family", "earlier_plans", "financial_plan", "plan_view", "sales_outlook",
-    "stock_values", "unit_values", "with_own",
+    "stock_values", "targets", "unit_values", "with_own",
 ]  # fmt: skip
 
 KEY = ["month", "product", "region"]
@@ -156,7 +157,9 @@ def budget_by_month(budget: pd.DataFrame, *extra: str) -> pd.DataFrame:
 
     Of several versions the last by name (v9 before v10) holds, for each month, family and region that it has;
     an earlier budget of the whole family (region ALL) gives way to a later one by region, and the other way round.
+    A version named stretch is no budget: see `targets`.
     """
+    budget = budget[~stretch(budget)]
     each, whole = [budget["month"], budget["family"]], budget["region"] == ALL
     rank = budget["version"].map({v: n for n, v in enumerate(sorted(budget["version"].unique(), key=_in_order))})
     newest = rank == rank.groupby(each).transform("max")
@@ -164,6 +167,25 @@ def budget_by_month(budget: pd.DataFrame, *extra: str) -> pd.DataFrame:
     latest = budget[kept & (rank == rank.groupby([*each, budget["region"]]).transform("max"))]
     columns = ["quantity", "revenue", "margin", "production", "inventory"]
     return latest.groupby(["month", "family", *extra])[columns].sum(min_count=1).reset_index()
+
+
+def targets(plan: pd.DataFrame, paths: pd.DataFrame, budget: pd.DataFrame, families: list[str]) -> pd.DataFrame:
+    """Return budget, forecast with its P10 (`low`) and P90 (`high`), and stretch target per month ahead, in units.
+
+    Of `families` together; `plan` is the demand plan, `paths` those of its baseline, moved to the plan's mean. A target
+    that lacks a family of the plan in a month is blank there: three series, never mixed.
+    """
+    month = plan[plan["family"].isin(families)].groupby("month")["quantity"].sum()
+    drawn = paths[paths["family"].isin(families)].groupby(["month", "path"])["quantity"].sum().groupby("month")
+    low, high, mean = drawn.quantile(0.1), drawn.quantile(0.9), drawn.mean()
+    scale = month / mean.where(mean > 0)
+    out = pd.DataFrame({"forecast": month, "low": low * scale, "high": high * scale})
+    planned = set(plan.loc[plan["family"].isin(families) & plan["quantity"].ne(0), "family"])
+    aims = {"budget": budget_by_month(budget), "stretch": budget_by_month(budget[stretch(budget)].assign(version=ALL))}
+    for name, aim in aims.items():
+        rows = aim[aim["family"].isin(planned)].groupby("month")
+        out[name] = rows["quantity"].sum().where(rows["family"].nunique() == len(planned))
+    return out.rename_axis("month").reset_index()[["month", "budget", "forecast", "low", "high", "stretch"]]
 
 
 def _in_order(version: str) -> tuple:

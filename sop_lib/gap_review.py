@@ -293,7 +293,7 @@ def notes(outlook: pd.DataFrame, budget: pd.DataFrame, horizon: pd.DatetimeIndex
     if "prices" in basis:
         last = outlook.loc[outlook["basis"] == "actual", "month"].max()
         said.append(f"Plan months keep the last price known, of {last:%B %Y} or before.")
-    known = set(budget["month"])
+    known = set(finance.budget_by_month(budget)["month"])
     without = [m for m in horizon if m not in known] if known else []
     said += [f"The budget ends before {without[0]:%B %Y}: later months have no budget column."] if without else []
     return said

@@ -125,6 +125,9 @@ def _read_all(settings: Settings) -> tuple[dict[str, Found], list[dict], list[di
         elif table is not None:
             text, remedy = f"{table.raw.file} has no rows.", "none needed if nothing is planned with it"
             remarks.append(issue("no_rows", name, table.raw.file, text, remedy, severity="info"))
+    if "demand_inputs" in found:
+        found["demand_inputs"], wrong = mapping.in_planning_units(found)
+        problems += wrong
     return found, problems, remarks
 
 

@@ -1,6 +1,6 @@
 """One source's text cells as one typed input table, with every problem of its columns, cells, keys and names."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -10,7 +10,7 @@ from sop_lib.settings import Source
 from sop_lib.sources import PROBLEM, Raw, SourceError, nearest, problem
 from sop_lib.tables import ALL
 
-__all__ = ["Found", "listed", "read_table", "unknown_members"]
+__all__ = ["Found", "in_planning_units", "listed", "read_table", "unknown_members"]
 
 FORMATS = {r"\d{1,2}\.\d{1,2}\.\d{4}": "%d.%m.%Y", r"\d{1,2}/\d{1,2}/\d{4}": "%d/%m/%Y", r"\d{8}": "%Y%m%d"}
 FORMATS |= {r"\d{6}": "%Y%m", r"\d{1,2}[/.]\d{4}": "%m/%Y"}
@@ -151,7 +151,43 @@ def _row_problems(table: Found, products: pd.DataFrame | None) -> list[dict]:
         own = _own_family(df, products)
         remedy = "take " + own.astype(str) + ", or leave the family blank"
         found += table.problems(own.notna() & own.ne(df["family"]), "family", "not the product's family", remedy)
+    if table.name == "demand_inputs":
+        rule, remedy = "the stream also gives a part of this", "give the whole or its parts, not both"
+        found += table.problems(_also_in_parts(df), "quantity", rule, remedy)
     return found
+
+
+def _also_in_parts(df: pd.DataFrame) -> pd.Series:
+    """Return which rows speak of a whole of which other rows of the same stream and month give a part."""
+    group = ["cycle", "stream", "month", "family"]
+    product, region = df["product"].ne(ALL), df["region"].ne(ALL)
+    each, families, places = product & region, product & ~region, ~product & region
+
+    def among(rows: pd.Series, *columns: str) -> pd.Series:
+        return rows.groupby([df[c] for c in (*group, *columns)]).transform("any")
+
+    whole = ~product & ~region & among(product | region)
+    return whole | families & (among(places) | among(each, "product")) | places & among(each, "region")
+
+
+def in_planning_units(found: dict[str, Found]) -> tuple[Found, list[dict]]:
+    """Return `demand_inputs` with every quantity in the planning unit and `unit` blank, and a problem for each that
+    cannot be: a unit without a factor in `units` for that product and month, or a whole family in another unit.
+    """
+    table, frame = found["demand_inputs"], found["demand_inputs"].frame
+    own = found["families"].frame.set_index("family")["unit"] if "families" in found else pd.Series(dtype="object")
+    other = frame["unit"].notna() & frame["unit"].ne(frame["family"].map(own))
+    left = frame[other].assign(at=frame.index[other]).sort_values("month", kind="stable")
+    known = found["units"].frame if "units" in found else tables.empty("units")
+    right = known.rename(columns={"from_month": "month"}).sort_values("month", kind="stable")
+    factor = pd.merge_asof(left, right, on="month", by=["product", "unit"]).set_index("at")["factor"]
+    factor = factor.where(factor > 0).reindex(frame.index)
+    whole = other & frame["product"].eq(ALL)
+    remedy = "give it per product, or in the planning unit"
+    problems = table.problems(whole, "unit", "a whole family in another unit", remedy)
+    remedy = "add its factor to units with a from_month not after that month, or give the planning unit"
+    problems += table.problems(other & ~whole & factor.isna(), "unit", "no factor of this unit", remedy)
+    return replace(table, frame=frame.assign(quantity=frame["quantity"] / factor.fillna(1.0), unit=None)), problems
 
 
 def _advised(name: str, broken: pd.DataFrame, source: Source) -> pd.DataFrame:

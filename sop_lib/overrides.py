@@ -198,8 +198,8 @@ def _changed(quantity: pd.Series, month: pd.Series, kind: str, value: float) -> 
 def with_overrides(
     plan: pd.DataFrame, overrides: pd.DataFrame, cycle: pd.Timestamp, products: pd.DataFrame
 ) -> pd.DataFrame:
-    """Return the demand plan with its overrides applied afresh: earlier steps with `item` ALL, and one per override."""
-    before = plan[plan["step"] != "override"].drop(columns="cycle", errors="ignore").assign(item=tables.ALL)
+    """Return the demand plan with its overrides applied afresh: earlier steps as they are, and a row per override."""
+    before = plan[plan["step"] != "override"].drop(columns="cycle", errors="ignore")
     rows = apply_overrides(before, overrides, cycle, products)
     return pd.concat([before, rows[list(before)]], ignore_index=True) if len(rows) else before
 

@@ -16,6 +16,7 @@ __all__ = [
     "common_unit",
     "decomposition",
     "exceptions",
+    "exceptions_sentence",
     "headline",
     "outlook",
     "range_sentence",
@@ -26,6 +27,7 @@ __all__ = [
 
 KEY = ["month", "family"]
 SEASON, TWO_YEARS = 12, 24
+MOST = 0.7  # of the money at risk
 
 
 def common_unit(families: pd.DataFrame) -> str:
@@ -118,7 +120,7 @@ def _figures(frames: dict, paths: pd.DataFrame, when: pd.DatetimeIndex, column: 
 
 def exceptions(
     plan: pd.DataFrame, sold: pd.DataFrame, scores: pd.DataFrame, *, worth: pd.DataFrame, lag: int, level: str,
-    count: int = 10,
+    count: int = 20,
 ) -> pd.DataFrame:  # fmt: skip
     """Return the products × regions that hold most money, with what is at stake in the next twelve months.
 
@@ -220,8 +222,22 @@ def headline(outlook: pd.DataFrame, scores: pd.DataFrame, worst: pd.DataFrame, *
     said = [_span_sentence(row) for row in outlook.drop_duplicates("span").to_dict("records")]
     said.append(accuracy_sentence(beside_naive(scores, level, "ALL"), lag))
     if len(worst):
-        said.append(f"The {len(worst)} exceptions below hold {worst['share'].sum():.0%} of the money at stake.")
+        said.insert(0, exceptions_sentence(worst))
     return said
+
+
+def exceptions_sentence(worst: pd.DataFrame) -> str:
+    """Return how many of the exceptions hold most of the money at risk: the fewest that hold 70 %, else all of them.
+
+    >>> exceptions_sentence(pd.DataFrame({"share": [0.5, 0.21, 0.1]}))
+    '2 items hold 71 % of the money at risk in the demand plan: review them first.'
+    """
+    held = worst["share"].cumsum()
+    count = min(int((held < MOST).sum()) + 1, len(held))
+    verb, them = ("holds", "it") if count == 1 else ("hold", "them")
+    items = f"{count} item{'s' * (count != 1)}"
+    part = f"{100 * held.iloc[count - 1]:.0f} %"
+    return f"{items} {verb} {part} of the money at risk in the demand plan: review {them} first."
 
 
 def _span_sentence(row: dict) -> str:

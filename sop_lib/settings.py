@@ -37,7 +37,7 @@ class Planning(_Strict):
     decision_lag: int = Field(default=2, ge=1, le=12)
     service_level: float = Field(default=0.95, gt=0.5, lt=1)
     fiscal_year_start: int = Field(default=1, ge=1, le=12)
-    consensus_rule: Literal["statistical"] = "statistical"
+    consensus_rule: Literal["weighted", "mean", "statistical"] = "weighted"
     hierarchy: tuple[Literal["family", "product", "region"], ...] = ("product", "region")
     models: Literal["best", "fast"] = "best"
     reconciliation: Literal["best", "bottom-up", "top-down", "middle-out", "mint"] = "best"

@@ -213,8 +213,8 @@ def budget_bridges(
 
     Source: price-volume-mix variance as in managerial accounting.
     """
-    level = ["family", "region"] if (budget["region"] != ALL).any() else ["family"]
     aims = finance.budget_by_month(budget, "region")
+    level = ["family", "region"] if (aims["region"] != ALL).any() else ["family"]
     aims = aims.assign(fiscal_year=months.fiscal_year(aims["month"], start), cost=aims["revenue"] - aims["margin"])
     sold = outlook.assign(fiscal_year=months.fiscal_year(outlook["month"], start))
     whole = _budgeted(aims, sold, fiscal_years(horizon, start))

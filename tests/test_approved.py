@@ -9,7 +9,6 @@ from test_finance import NO_STOCK, PRODUCTS, table
 from sop_lib import (
     approved,
     archive,
-    demand,
     display,
     finance,
     inputs,
@@ -17,6 +16,7 @@ from sop_lib import (
     scorecard,
     settings,
     tables,
+    value_added,
 )  # fmt: skip
 
 OCT, NOV, DEC = (months.month(m) for m in ("2026-10", "2026-11", "2026-12"))
@@ -128,11 +128,11 @@ def test_one_own_cycle_does_not_wipe_out_the_value_added_of_a_long_record():
     when = months.month_range(months.month("2025-01"), 20)
     record = pd.concat([past(f"{m:%Y-%m}", f"{m:%Y-%m}", 9, "outlook") for m in when])
     sold = pd.DataFrame({"month": months.month_range(months.month("2023-01"), 46), "family": "A", "region": "ALL"})
-    sold = sold.assign(product="p", cleansed=10.0)
-    alone = demand.value_added(record, sold, PRODUCTS)
-    assert set(alone["stream"]) == {"outlook", demand.NAIVE}
-    pd.testing.assert_frame_equal(demand.value_added(pd.concat([record, own(planned(months.month("2026-08"), 5.0))]),
-                                                     sold, PRODUCTS), alone)  # fmt: skip
+    sold = sold.assign(product="p", unconstrained=10.0)
+    alone = value_added.value_added(record, sold, PRODUCTS)
+    assert set(alone["stream"]) == {"outlook", value_added.NAIVE}
+    both = pd.concat([record, own(planned(months.month("2026-08"), 5.0))])
+    pd.testing.assert_frame_equal(value_added.value_added(both, sold, PRODUCTS), alone)
 
 
 # Two cycles of a small workbook

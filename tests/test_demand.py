@@ -40,6 +40,7 @@ def test_steps_add_up_and_an_event_lifts_a_launch_too():
     assert january.to_dict() == {"baseline": 40.0, "launch": 10.0, "event": 25.0}
     assert not plan.duplicated([*KEY, "step"]).any()
     assert demand.step_totals(plan).step.tolist() == ["launch", "event"]
+    assert demand.step_totals(plan)["item"].tolist() == ["B", "Deal"]
 
 
 def test_a_launched_products_own_forecast_gives_way_to_its_launch():
@@ -57,33 +58,6 @@ def test_changes_are_latest_minus_previous_and_blank_where_the_last_plan_ends():
     assert changes.change_revenue.tolist()[:2] == [-30.0, 0.0]
     assert changes.change.isna().sum() == 22
     assert demand.plan_changes(plan, previous.head(0), worth).previous.isna().all()
-
-
-def past(stream: str, cycle: str, quantity: list[float]) -> pd.DataFrame:
-    months = pd.date_range(cycle, periods=len(quantity), freq="MS")
-    rows = pd.DataFrame(
-        {"cycle": cycle, "stream": stream, "measure": "demand", "month": months, "family": "F", "quantity": quantity}
-    )
-    return tables.check("past_plans", rows)
-
-
-def test_value_added_by_hand():
-    """Demand is 30 in summer and 10 in winter, both years alike, so that the naive is right: WAPE 0."""
-    plans = pd.concat([past("sales", "2026-08-01", [60.0, 60.0]), past("statistical", "2026-08-01", [30.0, 33.0])])
-    found = demand.value_added(plans, sold(), products()).set_index(["stream", "lag"])
-    assert found.wape["sales", 1] == pytest.approx(1.0)
-    assert found.bias["sales", 0] == pytest.approx(1.0)
-    assert found.wape["statistical", 0] == pytest.approx(3 / 60)
-    assert found.wape["seasonal naive", 0] == 0
-    assert found.value_added["sales", 2] == pytest.approx(-1.0)
-    assert found.n["sales", 0] == 2
-
-
-def test_value_added_compares_matched_months_only_and_never_a_month_to_come():
-    plans = pd.concat([past("sales", "2026-10-01", [40.0, 40.0, 40.0]), past("statistical", "2026-10-01", [40.0])])
-    found = demand.value_added(plans, sold(), products())
-    assert found[found.lag == 0].n.tolist() == [1, 1, 1]
-    assert demand.value_added(NONE["past_plans"], sold(), products()).empty
 
 
 @settings(max_examples=15, deadline=None)

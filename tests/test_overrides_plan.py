@@ -18,8 +18,9 @@ def plan(quantities=(30.0, 10.0, 20.0, 40.0, 5.0, 15.0)):
     """Return a plan of A1, A2 and B1 in North and South, the same in each of three months."""
     cells = pd.DataFrame({"product": np.repeat(["A1", "A2", "B1"], 2), "region": ["North", "South"] * 3})
     cells = cells.assign(family=np.repeat(["Alpha", "Alpha", "Beta"], 2), quantity=list(quantities))
-    rows = cells.merge(pd.DataFrame({"month": AHEAD}), how="cross").assign(step="baseline", author=None, reason=None)
-    return rows[["month", "product", "region", "step", "family", "quantity", "author", "reason"]]
+    rows = cells.merge(pd.DataFrame({"month": AHEAD}), how="cross")
+    rows = rows.assign(step="baseline", item="ALL", author=None, reason=None)
+    return rows[["month", "product", "region", "step", "item", "family", "quantity", "author", "reason"]]
 
 
 def book(*records):
@@ -95,7 +96,7 @@ def test_two_overrides_of_one_cell_are_two_rows_with_author_and_reason():
 
 def test_no_overrides_leave_the_plan_as_it_is():
     out = overrides.with_overrides(plan(), tables.empty("overrides"), CYCLE, PRODUCTS)
-    pd.testing.assert_frame_equal(out.drop(columns="item"), plan())
+    pd.testing.assert_frame_equal(out, plan())
 
 
 def test_overrides_are_applied_afresh_to_a_plan_that_has_them_already():

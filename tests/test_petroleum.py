@@ -5,7 +5,19 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from sop_lib import demand, finance, history, inputs, mix, months, rough_cut, settings, supply, supply_problem, tables
+from sop_lib import (
+    finance,
+    history,
+    inputs,
+    mix,
+    months,
+    rough_cut,
+    settings,
+    supply,
+    supply_problem,
+    tables,
+    value_added,
+)
 from sop_lib.supply_tables import demonstrated
 
 ROOT = Path(__file__).parent.parent
@@ -92,7 +104,7 @@ def test_outlooks_are_in_units_a_month_and_those_of_the_cycle_are_set_aside_and_
 
 
 def test_value_added_of_the_outlooks_is_judged_on_what_came_in_the_us(found, panel):
-    streams = demand.value_added(found.tables["past_plans"], panel, found.tables["products"])
+    streams = value_added.value_added(found.tables["past_plans"], panel, found.tables["products"])
     told = streams.set_index(["stream", "lag"])
     given = published("balance_us_monthly").assign(key=lambda d: d["month"].dt.strftime("%Y-%m"))
     outlook = published("steo_forecasts").query("measure == 'demand_mbd' and product != 'propane'")

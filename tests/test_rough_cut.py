@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sop_lib import demand, finance, mix, rough_cut, tables
+from sop_lib import finance, mix, rough_cut, tables, value_added
 
 CYCLE = pd.Timestamp("2026-11-01")
 MONTHS = pd.date_range("2025-10-01", "2026-12-01", freq="MS")
@@ -94,7 +94,7 @@ def sold() -> pd.DataFrame:
     """Return two regions that sell 100 and 50 every month."""
     every = pd.MultiIndex.from_product([pd.date_range("2024-01-01", "2026-10-01", freq="MS"), ["North", "South"]])
     rows = every.to_frame(index=False, name=["month", "region"]).assign(product="a", family="A")
-    return rows.assign(cleansed=rows["region"].map({"North": 100.0, "South": 50.0}))
+    return rows.assign(unconstrained=rows["region"].map({"North": 100.0, "South": 50.0}))
 
 
 def plan_of(*cells: tuple[str, str, float]) -> pd.DataFrame:
@@ -112,14 +112,14 @@ def plan_of(*cells: tuple[str, str, float]) -> pd.DataFrame:
     ],
 )
 def test_a_stream_is_judged_on_the_regions_it_plans(cells, bias):
-    told = demand.value_added(plan_of(*cells), sold(), PRODUCTS).set_index(["stream", "lag"])
+    told = value_added.value_added(plan_of(*cells), sold(), PRODUCTS).set_index(["stream", "lag"])
     assert told.loc[("outlook", 1), "bias"] == pytest.approx(bias)
     assert told.loc[("seasonal naive", 1), "wape"] == 0
 
 
 def test_streams_of_all_regions_meet_whether_they_name_them_or_not():
     cells = [("sales", "ALL", 165.0), ("finance", "North", 90.0), ("finance", "South", 60.0)]
-    told = demand.value_added(plan_of(*cells), sold(), PRODUCTS).query("lag == 1").set_index("stream")
+    told = value_added.value_added(plan_of(*cells), sold(), PRODUCTS).query("lag == 1").set_index("stream")
     assert told["wape"].round(9).to_dict() == {"finance": 0.0, "sales": 0.1, "seasonal naive": 0.0}
 
 

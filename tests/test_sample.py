@@ -143,7 +143,7 @@ def test_revenue_and_cost_are_shipped_at_the_list():
 
 
 def test_budget_stock_rolls_forward_within_each_year_and_region():
-    plan = table("budget").sort_values("month").assign(year=lambda d: d["month"].dt.year)
+    plan = table("budget").query("version != 'stretch'").sort_values("month").assign(year=lambda d: d["month"].dt.year)
     before = plan.groupby(["year", "family", "region"])["inventory"].shift()
     kept = before.notna()
     assert (plan["inventory"] == before + plan["production"] - plan["quantity"])[kept].all()

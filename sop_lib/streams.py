@@ -1,0 +1,175 @@
+"""What people forecast beside the statistics, stream by stream, and how far the consensus follows each."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from sop_lib.tables import ALL
+
+__all__ = ["Consensus", "consensus", "spread_sentence", "with_inputs"]
+
+KEY = ["month", "product", "region"]
+CELL = ["month", "family", "region"]
+STATISTICAL = "statistical"
+BEFORE = ("baseline", "launch", "cannibalisation", "event")
+OTHER_UNIT = 3.0  # a median this many times the statistical plan, or that part of it, is another unit
+AS_BUDGET, MOSTLY = 0.005, 0.5
+RECORD_NEEDED = 12
+WHY = {
+    "unit": "its numbers are {times:,.3g} times the statistical plan's: another unit? Give `unit`, or correct it",
+    "budget": "equal to the budget in {budget:.0%} of its months: a target, not a forecast",
+    "statistical": "the rule is statistical: no stream moves the plan",
+    "mean": "the rule is the mean of the statistical plan and the streams",
+    "none": "no record: {n:.0f} earlier forecasts at lag {lag} that can be judged, and {needed} are needed",
+    "lost": "missed by {wape:.1%} at lag {lag}, the statistical forecast by {base:.1%}, in {n:.0f} forecasts",
+    "won": "missed by {wape:.1%} at lag {lag}, the statistical forecast by {base:.1%}, in {n:.0f} forecasts: "
+    "weighed by inverse squared error",
+}
+
+
+@dataclass(frozen=True)
+class Consensus:
+    """The plan with the step stream, the rows of `demand_streams`, a weight and its reason per stream, and remarks."""
+
+    plan: pd.DataFrame
+    streams: pd.DataFrame
+    weights: pd.DataFrame
+    remarks: list[str]
+
+
+def consensus(
+    plan: pd.DataFrame, given: pd.DataFrame, record: pd.DataFrame, aims: pd.DataFrame,
+    *, cycle: pd.Timestamp, lag: int, rule: str,
+) -> Consensus:  # fmt: skip
+    """Return the plan after the streams of the cycle, each a step of its own, in units.
+
+    `plan` is the demand plan up to its events, `given` the table `demand_inputs`, `record` what `value_added.record`
+    returns, `aims` the budget per month, family and region. A stream moves each product and region that it speaks of
+    by weight × (its quantity − the plan's), shared by the plan's own share, so that its total is kept. Rules:
+    statistical (none moves it), mean, weighed by inverse squared error at the decision lag (Bates and Granger, 1969)
+    where a stream has beaten the statistical forecast. Where a stream says nothing the plan stays.
+    """
+    cells, remarks = _spoken(plan, given, cycle)
+    views = _views(cells)
+    weights = _weights(views, record, aims, lag, rule)
+    cells = cells.merge(weights[["stream", "weight", "why"]], on="stream", how="left", validate="many_to_one")
+    moved = cells[cells["weight"] > 0]
+    moved = moved.assign(
+        quantity=moved["weight"] * (moved["quantity"] - moved["planned"]), step="stream", item=moved["stream"],
+        reason="weight " + (100 * moved["weight"]).round().astype(int).astype(str) + " %: " + moved["why"],
+    )  # fmt: skip
+    both = pd.concat([part for part in (plan, moved[list(plan)]) if len(part)], ignore_index=True)
+    views = views.merge(weights[["stream", "weight", "why"]], on="stream", how="left", validate="many_to_one")
+    return Consensus(both, views, weights, remarks)
+
+
+def with_inputs(past_plans: pd.DataFrame, given: pd.DataFrame, cycle: pd.Timestamp) -> pd.DataFrame:
+    """Return `past_plans` with what streams brought to earlier cycles that it says nothing of, as plans of demand."""
+    earlier = given[given["cycle"] < cycle].assign(measure="demand")
+    told = pd.MultiIndex.from_frame(past_plans.loc[past_plans["measure"] == "demand", ["cycle", "stream"]])
+    earlier = earlier[~pd.MultiIndex.from_frame(earlier[["cycle", "stream"]]).isin(told)]
+    parts = [rows for rows in (past_plans, earlier[list(past_plans)]) if len(rows)]
+    return pd.concat(parts, ignore_index=True) if parts else past_plans
+
+
+def _spoken(plan: pd.DataFrame, given: pd.DataFrame, cycle: pd.Timestamp) -> tuple[pd.DataFrame, list[str]]:
+    """Return what each stream of the cycle says per cell of the plan, beside `planned`, and what was set aside."""
+    now = given[given["cycle"] == cycle]
+    now = now.assign(at=range(len(now)), reason=None)
+    cells = plan.groupby([*KEY, "family"], as_index=False)[["quantity"]].sum().rename(columns={"quantity": "planned"})
+    found = []
+    for columns in (["product", "region"], ["product"], ["region"], []):
+        named = [now[c].ne(ALL) == (c in columns) for c in ("product", "region")]
+        rows = now[named[0] & named[1]].assign(where=lambda d: d["region"])
+        free = [c for c in ("product", "region") if c not in columns]
+        on = ["month", "family", *columns]
+        found.append(rows.drop(columns=free).merge(cells, on=on, how="inner", validate="many_to_many"))
+    out = pd.concat(found, ignore_index=True)
+    whole, size = (out.groupby("at")["planned"].transform(how) for how in ("sum", "size"))
+    out["quantity"] *= (out["planned"] / whole.where(whole > 0)).fillna(1 / size)
+    lost = now[~now["at"].isin(out["at"])]
+    units = f"{lost['quantity'].sum():,.0f} units"
+    counted = {
+        f"{len(given) - len(now):,} rows of other cycles count as record only.": len(now) < len(given),
+        f"{len(lost):,} rows, {units}, were set aside: the plan has no such month, product or region.": len(lost) > 0,
+    }
+    return out, [sentence for sentence, hit in counted.items() if hit]
+
+
+def _views(cells: pd.DataFrame) -> pd.DataFrame:
+    """Return quantity and statistical plan per stream, month, family and region as it was given, and the spread.
+
+    `spread` is the largest less the smallest of all views, the statistical plan's among them, in units.
+    """
+    named = cells.assign(region=cells["where"])
+    out = named.groupby(["stream", *CELL], as_index=False).agg(
+        quantity=("quantity", "sum"), statistical=("planned", "sum"), author=("author", _names)
+    )
+    apart = (out["quantity"] - out["statistical"]).groupby([out[c] for c in CELL])
+    return out.assign(spread=apart.transform("max").clip(lower=0) - apart.transform("min").clip(upper=0))
+
+
+def _names(texts: pd.Series) -> str:
+    return ", ".join(sorted(texts.dropna().unique()))
+
+
+def _weights(views: pd.DataFrame, record: pd.DataFrame, aims: pd.DataFrame, lag: int, rule: str) -> pd.DataFrame:
+    """Return per stream its weight in the consensus and why; the statistical plan has what is left of 1."""
+    out = views.groupby("stream", as_index=False).agg(author=("author", "first"))
+    out = out.assign(times=_times(views, out), budget=_as_budget(views, aims, out), lag=lag, needed=RECORD_NEEDED)
+    out = out.merge(_judged(record, lag), on="stream", how="left", validate="one_to_one").fillna({"n": 0})
+    odd, aim = ~out["times"].between(1 / OTHER_UNIT, OTHER_UNIT) & out["times"].notna(), out["budget"] >= MOSTLY
+    short, lost = out["n"] < RECORD_NEEDED, ~(out["ratio"] < 1)
+    asked = [odd, aim, pd.Series(rule == "statistical", out.index), pd.Series(rule == "mean", out.index), short, lost]
+    out["state"] = np.select(asked, ["unit", "budget", "statistical", "mean", "none", "lost"], "won")
+    share = (1 / out["ratio"]).where(out["state"] == "won", out["state"].eq("mean").astype(float))
+    out["weight"] = share / (1 + share.sum())
+    out["why"] = [WHY[row["state"]].format(**row) for row in out.to_dict("records")]
+    return out[["stream", "author", "weight", "why", "state", "wape", "base", "n"]]
+
+
+def _times(views: pd.DataFrame, streams: pd.DataFrame) -> np.ndarray:
+    """Return the median of each stream's quantities over the statistical plan's; blank where that is zero."""
+    rate = views["quantity"] / views["statistical"].where(views["statistical"] > 0)
+    return rate.groupby(views["stream"]).median().reindex(streams["stream"]).to_numpy()
+
+
+def _as_budget(views: pd.DataFrame, aims: pd.DataFrame, streams: pd.DataFrame) -> np.ndarray:
+    """Return the share of each stream's rows that equal the budget's."""
+    whole = aims.groupby(["month", "family"], as_index=False)[["quantity"]].sum().assign(region=ALL)
+    known = pd.concat([aims.loc[aims["region"] != ALL, [*CELL, "quantity"]], whole[[*CELL, "quantity"]]])
+    both = views.merge(known, on=CELL, how="left", suffixes=("", "_aim"), validate="many_to_one")
+    alike = (both["quantity"] - both["quantity_aim"]).abs() <= AS_BUDGET * both["quantity_aim"]
+    return alike.groupby(views["stream"]).mean().reindex(streams["stream"]).to_numpy()
+
+
+def _judged(record: pd.DataFrame, lag: int) -> pd.DataFrame:
+    """Return per stream its WAPE, the statistical one on the same forecasts at a lag, and the ratio of their squares.
+
+    Squared errors are in parts of the family's mean demand, so that a large family does not decide alone.
+    """
+    key = ["cycle", "month", "family", "regions"]
+    rows = record[record["lag"] == lag]
+    base = rows.loc[rows["stream"] == STATISTICAL, [*key, "forecast"]].rename(columns={"forecast": "base"})
+    rows = rows.merge(base, on=key, how="inner", validate="many_to_one")
+    size = rows.groupby("family")["actual"].transform(lambda a: a.abs().mean())
+    error, other = rows["forecast"] - rows["actual"], rows["base"] - rows["actual"]
+    parts = rows.assign(wape=error.abs(), base=other.abs(), own=(error / size) ** 2, others=(other / size) ** 2, n=1)
+    names = ["wape", "base", "own", "others", "n", "actual"]
+    sums = parts.assign(actual=rows["actual"].abs()).groupby("stream")[names].sum()
+    sums[["wape", "base"]] = sums[["wape", "base"]].div(sums["actual"].where(sums["actual"] > 0), axis=0)
+    ratio = sums["own"].clip(lower=1e-12) / sums["others"].where(sums["others"] > 0)
+    return sums[["wape", "base", "n"]].assign(ratio=ratio).reset_index()
+
+
+def spread_sentence(streams: pd.DataFrame, unit: str) -> str:
+    """Return where the views lie furthest apart in the next twelve months, in units."""
+    near = streams[streams["month"] < streams["month"].min() + pd.DateOffset(months=12)]
+    cells = near.drop_duplicates(CELL).groupby("family")["spread"].sum()
+    if cells.empty:
+        return "No stream speaks of this cycle: the plan is the statistical one."
+    total = near.drop_duplicates(["month", "family", "region"]).groupby("family")["statistical"].sum()
+    family = cells.idxmax()
+    rate = f", {cells[family] / total[family]:.0%} of its plan" if total[family] > 0 else ""
+    return f"Views lie furthest apart in {family}: by {cells[family]:,.0f} {unit} over twelve months{rate}."
