@@ -148,10 +148,10 @@ def _fitted(total: pd.Series, terms: pd.DataFrame, controls: pd.DataFrame) -> pd
 
 def _least_squares(values: np.ndarray, x: np.ndarray) -> np.ndarray:
     """Return coefficient, low and high of each column; errors carry over from the month before, never with a minus."""
-    fit = sm.OLS(values, x).fit()
-    if np.abs(fit.resid).max() > 1e-9 and fit.resid[1:] @ fit.resid[:-1] > 0:
-        with warnings.catch_warnings(), np.errstate(divide="ignore"):
-            warnings.simplefilter("ignore", SingularMatrixWarning)
+    with warnings.catch_warnings(), np.errstate(divide="ignore"):
+        warnings.simplefilter("ignore", SingularMatrixWarning)  # what is not told apart is blank
+        fit = sm.OLS(values, x).fit()
+        if np.abs(fit.resid).max() > 1e-9 and fit.resid[1:] @ fit.resid[:-1] > 0:
             fit = sm.GLSAR(values, x, rho=1).iterative_fit(ROUNDS)
     return np.column_stack([fit.params, fit.conf_int()])
 
@@ -258,11 +258,12 @@ def event_effects(
     return rows.sort_values([*KEY, "item"], ignore_index=True)
 
 
-def _reason(hit: pd.DataFrame) -> pd.Series:
-    rate = (
-        hit["used"].map("{:+.0%}".format).where(hit["used"].notna(), hit["uplift_units"].map("{:+,.0f} a month".format))
-    )
-    return hit["probability"].map("{:.0%}".format) + " of " + rate + ": " + hit["basis"]
+def _reason(hit: pd.DataFrame) -> list[str]:
+    facts = zip(hit["probability"], hit["used"], hit["uplift_units"], hit["basis"], strict=True)
+    return [
+        f"{chance:.0%} of {units:+,.0f} a month: {why}" if pd.isna(rate) else f"{chance:.0%} of {rate:+.0%}: {why}"
+        for chance, rate, units, why in facts
+    ]
 
 
 def reviewed(

@@ -1,7 +1,15 @@
+from pathlib import Path
+
+import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from sop_lib import events, tables
+from sop_lib import events, history, inputs, tables
+from sop_lib import settings as company_settings
+
+SAMPLE = Path(__file__).parent.parent / "data" / "sample"
 
 CYCLE = pd.Timestamp("2026-11-01")
 
@@ -49,10 +57,193 @@ def test_past_events_and_events_without_an_uplift_add_nothing():
     assert effects(product="A", uplift_rate=0.2, from_month="2026-09-01", to_month="2026-10-01") == {}
 
 
-def test_events_on_the_same_month_add_up_and_are_named():
+def test_events_on_the_same_month_add_up_and_each_is_a_row_of_its_own():
     two = pd.concat(
         [event(product="A", region="North", uplift_rate=0.1), event(event="Fair", family="F", uplift_rate=0.2)]
     )
-    out = events.event_effects(base(), two, CYCLE).set_index(["product", "region"])
-    assert out.quantity["A", "North"] == pytest.approx(9.0)
-    assert out.reason["A", "North"] == "Deal, Fair"
+    out = events.event_effects(base(), two, CYCLE)
+    own = out[(out["product"] == "A") & (out["region"] == "North")].set_index("item")
+    assert own.quantity.to_dict() == {"Deal": pytest.approx(3.0), "Fair": pytest.approx(6.0)}
+    assert own.reason["Deal"] == "100% of +10%: as declared"
+
+
+# ---- past events --------------------------------------------------------------------------------------------------
+
+SEASON = [50.0, 60, 90, 120, 150, 160, 150, 130, 100, 80, 60, 50]
+WORTH = pd.DataFrame({"product": ["A", "B", "C"], "price": [30.0, 20.0, 10.0], "cost": [20.0, 15.0, 9.0]})
+
+
+def sold(lifts: dict, months: int = 72, noise: float = 0.0) -> pd.DataFrame:
+    """Three products in two regions with one season; `lifts` holds a factor per product, region and month."""
+    when = pd.date_range("2020-11-01", periods=months, freq="MS")
+    rng = np.random.default_rng(7)
+    rows = [
+        (m, p, r, f, SEASON[m.month - 1] * lifts.get((p, r, f"{m:%Y-%m}"), 1.0) * float(np.exp(noise * rng.normal())))
+        for p, f in (("A", "F"), ("B", "F"), ("C", "G"))
+        for r in ("North", "South")
+        for m in when
+    ]
+    return pd.DataFrame(rows, columns=["month", "product", "region", "family", "cleansed"])
+
+
+def both_regions(product: str, *months: str, factor: float) -> dict:
+    return {(product, r, m): factor for r in ("North", "South") for m in months}
+
+
+def deal(month: str, **given) -> pd.DataFrame:
+    return event(from_month=f"{month}-01", to_month=f"{month}-01", **given)
+
+
+def test_a_past_event_is_measured_in_rate_units_margin_and_return():
+    panel = sold(both_regions("A", "2024-05", factor=1.2))
+    told = deal("2024-05", product="A", uplift_rate=0.3, probability=1, spend=300.0)
+    found, lifted = events.past_effects(panel, told, WORTH)
+    row = found.iloc[0]
+    assert row.achieved == pytest.approx(0.2)
+    assert row.units == pytest.approx(60.0)  # a fifth of 150 in each of two regions
+    assert row.margin == pytest.approx(600.0)  # 10 a unit
+    assert row.return_on_spend == pytest.approx(1.0)
+    assert (row.claimed, row.basis) == (0.3, "less than claimed")
+    assert lifted.quantity.tolist() == pytest.approx([30.0, 30.0])
+    assert set(lifted["product"]) == {"A"}
+
+
+def test_two_events_on_the_same_cells_add_up_on_one_base():
+    lifts = both_regions("A", "2022-03", "2024-05", factor=1.2) | both_regions("B", "2022-03", factor=1.0)
+    panel = sold(lifts, noise=0.01)
+    two = pd.concat([deal("2022-03", product="A", uplift_rate=0.2), event(
+        event="Fair", product="A", uplift_rate=0.2, from_month="2022-03-01", to_month="2022-04-01")])  # fmt: skip
+    _, lifted = events.past_effects(panel, two, WORTH)
+    both = lifted.merge(panel, on=["month", "product", "region"])
+    assert (both.groupby(["month", "region"]).quantity.sum() < both.groupby(["month", "region"]).cleansed.first()).all()
+
+
+def test_units_claimed_are_compared_as_a_rate_of_the_base_and_a_one_off_lifts_nothing_here():
+    panel = sold({("A", "South", "2024-02"): 4.0})
+    order = deal("2024-02", product="A", region="South", kind="one_off", uplift_units=180.0)
+    found, lifted = events.past_effects(panel, order, WORTH)
+    assert found.claimed.iloc[0] == pytest.approx(3.0)
+    assert found.units.iloc[0] == pytest.approx(180.0)
+    assert lifted.empty
+
+
+def test_what_cannot_be_told_is_blank_and_says_why():
+    every_may = [f"{year}-05" for year in range(2021, 2027)]
+    yearly = pd.concat([deal(m, event=f"May {m}", product="A", uplift_rate=0.2) for m in every_may])
+    season, _ = events.past_effects(sold({}, noise=0.05), yearly, WORTH)
+    assert season.achieved.isna().all()
+    assert season.basis.str.contains("no year without an event").all()
+    young, _ = events.past_effects(sold({}, months=20), deal("2021-05", product="A", uplift_rate=0.2), WORTH)
+    assert young.basis.iloc[0] == "not measured: 20 months of demand, 24 are needed"
+    panel = sold({("A", "North", "2022-02"): 0.0, ("A", "South", "2022-02"): 0.0})
+    lumpy, _ = events.past_effects(panel, deal("2024-05", product="A", uplift_rate=0.2), WORTH)
+    assert lumpy.basis.iloc[0] == "not measured: no demand in Feb 2022"
+    twin = pd.concat([deal("2024-05", event=name, product="A", uplift_rate=0.2) for name in ("One", "Two")])
+    same, lifted = events.past_effects(sold({}, noise=0.05), twin, WORTH)
+    assert same.basis.tolist() == ["not measured: the same months as Two", "not measured: the same months as One"]
+    assert lifted.empty
+    nobody, _ = events.past_effects(sold({}), deal("2024-05", product="Z", uplift_rate=0.2), WORTH)
+    assert nobody.basis.iloc[0].startswith("not measured")
+
+
+def test_an_effect_that_may_be_none_stays_in_history():
+    found, lifted = events.past_effects(sold({}, noise=0.1), deal("2024-05", product="A", uplift_rate=0.05), WORTH)
+    assert found.low.iloc[0] < 0 < found.high.iloc[0]
+    assert found.basis.iloc[0] == "as claimed, but no effect is as likely: left in history"
+    assert lifted.empty
+
+
+def test_nothing_past_and_no_event_at_all_give_empty_tables():
+    none, lifted = events.past_effects(sold({}), deal("2027-05", product="A", uplift_rate=0.05), WORTH)
+    assert list(none) == events.EFFECTS
+    assert none.empty
+    assert list(lifted) == ["month", "product", "region", "quantity", "event"]
+    assert events.headline(none, "EUR") == ["No event was given, past or coming."]
+
+
+def test_names_are_only_names():
+    name = "<script>alert('$1|=\n\"')</script>"
+    panel = sold(both_regions("A", "2024-05", factor=1.5)).replace({"product": {"A": name}})
+    told = deal("2024-05", event=name, product=name, uplift_rate=0.5)
+    found, lifted = events.past_effects(panel, told, WORTH)
+    assert found.achieved.iloc[0] == pytest.approx(0.5)
+    assert set(lifted["product"]) == set(lifted.event) == {name}
+
+
+def test_the_measured_past_is_drawn_to_the_claim_by_how_sure_it_is():
+    past, _ = events.past_effects(
+        sold(both_regions("A", "2024-05", factor=1.2), noise=0.02), deal("2024-05", product="A", uplift_rate=0.5), WORTH
+    )
+    ahead = event(event="Next", product="A", uplift_rate=0.5, from_month="2027-05-01", to_month="2027-05-01")
+    named = ahead.assign(family="F")
+    used = events.coming(named, CYCLE, past).iloc[0]
+    assert past.achieved.iloc[0] < used.used < 0.3  # sure of some 0.2, claimed 0.5
+    assert used.basis.startswith("1 earlier event achieved +2")
+    assert events.coming(named.assign(region="North"), CYCLE, past).used.iloc[0] == 0.5
+    assert events.coming(named.assign(kind="tactic"), CYCLE, past).basis.iloc[0] == "as declared"
+
+
+def test_an_event_that_history_has_held_for_a_year_is_in_the_baseline():
+    long = event(product="A", uplift_rate=0.02, from_month="2025-01-01", to_month="2027-12-01").assign(family="F")
+    past, _ = events.past_effects(sold({}, noise=0.1), long, WORTH)
+    assert events.coming(long, CYCLE, past).empty
+    assert len(events.coming(long, CYCLE)) == 1
+
+
+def test_coming_events_are_reviewed_with_what_the_plan_expects_of_them():
+    told = event(product="A", uplift_rate=0.2, probability=0.5, spend=20.0)
+    plan = events.event_effects(base(), told, CYCLE).assign(step="event")
+    none, _ = events.past_effects(sold({}), told, WORTH)
+    row = events.reviewed(none, told, plan, WORTH, CYCLE).iloc[0]
+    assert (row.units, row.margin, row.return_on_spend, row.used) == (6.0, 60.0, 2.0, 0.2)
+    assert events.headline(events.reviewed(none, told, plan, WORTH, CYCLE), "EUR") == [
+        "1 coming event should add 6 units, a margin of EUR 60."
+    ]
+
+
+# ---- laws ---------------------------------------------------------------------------------------------------------
+
+rates = st.floats(-0.9, 3.0)
+
+
+@settings(max_examples=25, deadline=None)
+@given(chance=st.floats(0, 1), unit=st.sampled_from([0.0, float("nan")]))
+def test_law_an_event_with_no_uplift_changes_nothing(chance, unit):
+    out = events.event_effects(base(), event(family="F", uplift_rate=0.0, uplift_units=unit, probability=chance), CYCLE)
+    assert (out.quantity == 0).all()
+
+
+@settings(max_examples=25, deadline=None)
+@given(first=rates, second=rates, units=st.floats(-500, 500))
+def test_law_effects_of_events_add_up(first, second, units):
+    one = event(event="One", family="F", uplift_rate=first, uplift_units=units)
+    two = event(event="Two", product="A", uplift_rate=second)
+    apart = sum(events.event_effects(base(), each, CYCLE).quantity.sum() for each in (one, two))
+    together = events.event_effects(base(), pd.concat([one, two]), CYCLE).quantity.sum()
+    assert together == pytest.approx(apart)
+
+
+@settings(max_examples=10, deadline=None)
+@given(rate=st.floats(-0.5, 2.0), size=st.floats(0.01, 1000))
+def test_law_what_is_measured_is_what_was_done_whatever_the_unit(rate, size):
+    panel = sold(both_regions("A", "2024-05", factor=1 + rate))
+    found, _ = events.past_effects(panel.assign(cleansed=panel.cleansed * size), deal("2024-05", product="A"), WORTH)
+    assert found.achieved.iloc[0] == pytest.approx(rate, abs=1e-6)
+
+
+# ---- the sample ---------------------------------------------------------------------------------------------------
+
+
+def test_on_the_sample_the_true_uplift_of_each_past_promotion_lies_inside_its_interval():
+    company = company_settings.load(SAMPLE)
+    found = inputs.read_inputs(company, "2026-11")
+    given = {name: found.tables[name] for name in ("sales", "products", "events")}
+    panel = history.complete_history(given["sales"], given["products"], CYCLE)
+    effects, _ = events.past_effects(panel, given["events"], history.unit_values(panel, given["products"]))
+    truth = pd.read_csv(SAMPLE / "truth.csv")
+    truth = truth[truth.cause == "promotion lifts demand"].assign(event=lambda t: t.key.str.removeprefix("event="))
+    both = effects.merge(truth[["event", "quantity"]], on="event", how="inner")
+    assert len(both) == 6
+    assert both.quantity.between(both.low, both.high).all()
+    order = effects.set_index("event").loc["Hotel contract"]
+    assert order.units == pytest.approx(900, rel=0.15)
