@@ -8,18 +8,30 @@ import numpy as np
 import pandas as pd
 
 from sop_lib import history
-from sop_lib.breaks import counted
 from sop_lib.tables import ALL
 
-__all__ = ["adjusted_share", "adjustments", "by_cause", "cleansed", "largest", "most_adjusted", "outliers", "sentence"]
+__all__ = [
+    "FORMATS",
+    "adjusted_share",
+    "adjustments",
+    "by_cause",
+    "cleansed",
+    "largest",
+    "most_adjusted",
+    "outliers",
+    "sentence",
+]
 
 KEY = ["month", "product", "region"]
 COLUMNS = [*KEY, "cause", "family", "quantity", "reason"]
+RECENT = 24
 WANTED = ("return", "missing", "stock_out")  # causes that make raw into unconstrained demand
 FAR, REGULAR, MONTHS_NEEDED, ALIKE, LEAST_SPREAD = 8.0, 0.95, 36, 5, 0.03
 
 
-def adjustments(panel: pd.DataFrame, outs: pd.DataFrame, events: pd.DataFrame, lifted: pd.DataFrame) -> pd.DataFrame:
+def adjustments(
+    panel: pd.DataFrame, outs: pd.DataFrame, events: pd.DataFrame | None = None, lifted: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """Return what is added to raw demand per month, product, region and cause, in units, signed, with the reason.
 
     return and missing: what `history.filled` adds; stock_out: the hidden units of `outs`; one_off: the declared
@@ -29,14 +41,15 @@ def adjustments(panel: pd.DataFrame, outs: pd.DataFrame, events: pd.DataFrame, l
     >>> month = pd.Timestamp("2026-10-01")
     >>> panel = pd.DataFrame({"month": [month], "product": "A", "region": "ALL", "family": "F", "status": "sold",
     ...     "raw": [-3.0]})
-    >>> none = pd.DataFrame(columns=[*KEY, "quantity", "expected", "raw", "kind", "event", "from_month"])
-    >>> adjustments(panel, none, none, none)[["cause", "quantity", "reason"]].values.tolist()
+    >>> none = pd.DataFrame(columns=[*KEY, "raw", "expected", "quantity"])
+    >>> adjustments(panel, none)[["cause", "quantity", "reason"]].values.tolist()
     [['return', 3.0, 'more came back than was sold']]
     """
     left = panel[[*KEY, "family", "status", "raw"]].assign(quantity=history.filled(panel))
     parts = [_fills(left), _hidden(outs)]
     left = _after(left, parts[1])
-    for part in (_one_offs(left, events), _lifts(lifted)):
+    taken = [] if events is None else [_one_offs(left, events)]
+    for part in taken + ([] if lifted is None else [_lifts(lifted)]):
         parts.append(_at_most(part, left))
         left = _after(left, parts[-1])
     rows = pd.concat([part[[*KEY, "cause", "quantity", "reason"]] for part in parts if len(part)] or [parts[0]])
@@ -189,20 +202,20 @@ def most_adjusted(panel: pd.DataFrame, count: int = 6) -> pd.DataFrame:
     return out.assign(place=place).sort_values(["place", "month"], ignore_index=True).drop(columns="place")
 
 
-def adjusted_share(panel: pd.DataFrame, months: int = 24) -> float:
-    """Return the adjusted units of the last months, without sign, over the units found."""
-    recent = panel[panel["month"] > panel["month"].max() - pd.DateOffset(months=months)]
+def adjusted_share(panel: pd.DataFrame) -> float:
+    """Return the adjusted units of the last 24 months, without sign, over the units found."""
+    recent = panel[panel["month"] > panel["month"].max() - pd.DateOffset(months=RECENT)]
     return float(recent["adjustment"].abs().sum() / max(recent["raw"].sum(), 1e-9))
 
 
-def sentence(changes: pd.DataFrame, prices: pd.DataFrame) -> str:
-    """Return what was adjusted, by cause."""
+def sentence(changes: pd.DataFrame, panel: pd.DataFrame, prices: pd.DataFrame) -> str:
+    """Return what was adjusted, by cause, and how much that is of the last 24 months."""
     if changes.empty:
         return "Nothing was adjusted: models learn from history as it was found."
-    causes = by_cause(changes, prices)
-    parts = [f"{NAMES[c.cause]} ({counted(c.cells, 'month')} × region, {c.added + c.taken:+,.0f} units)" for c in
-             causes.itertuples()]  # fmt: skip
-    return f"Adjusted before models learn from it: {', '.join(parts)}."
+    causes, share = by_cause(changes, prices), adjusted_share(panel)
+    parts = [f"{NAMES[c.cause]} ({c.added + c.taken:+,.0f} units)" for c in causes.itertuples()]
+    said = f"Adjusted before models learn from it: {', '.join(parts)}"
+    return f"{said}; {share:.1%} of the units of the last {RECENT} months."
 
 
 NAMES = {
@@ -212,3 +225,5 @@ NAMES = {
     "one_off": "one-off orders",
     "event": "past events",
 }
+FORMATS = dict.fromkeys(["quantity", "added", "taken"], "{:+,.0f}") | {"off": "{:+.0%}", "spreads": "{:+.0f}"}
+FORMATS |= dict.fromkeys(["raw", "expected", "sold", "hidden", "money", "cells", "products"], "{:,.0f}")

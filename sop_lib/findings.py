@@ -10,7 +10,7 @@ from sop_lib import breaks, checks, history, months
 from sop_lib import tables as definitions
 from sop_lib.breaks import Tables, counted, issues, month_words, monthly, some, weight
 
-__all__ = ["RULES", "absent_inputs", "find_issues", "fit_to_plan", "headline", "ranked"]
+__all__ = ["FORMATS", "RULES", "absent_inputs", "find_issues", "fit_to_plan", "headline", "ranked"]
 
 NAMELESS = (
     r"\b(?:missing|unknown|unspecified|unassigned|unclassified|uncategori[sz]ed|not (?:assigned|specified|known))\b"
@@ -298,3 +298,4 @@ RULES = {
     "stock_does_not_roll_forward": stock_unexplained,
     "history_restated": history_restated,
 }
+FORMATS = dict.fromkeys(["quantity", "money"], "{:,.0f}")

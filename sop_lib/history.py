@@ -10,6 +10,7 @@ import pandas as pd
 from sop_lib.checks import TOLERANCE
 
 __all__ = [
+    "FORMATS",
     "complete_history",
     "completeness",
     "demand_basis",
@@ -304,3 +305,6 @@ def growth_sentence(growth: pd.DataFrame) -> str:
         f"{more} sold more in the last 12 months than in the 12 before: "
         f"from {best['family']} {best['change']:+.0%} to {worst['family']} {worst['change']:+.0%}"
     )
+
+
+FORMATS = dict.fromkeys(["before_12", "last_12", "revenue"], "{:,.0f}") | {"change": "{:+.1%}"}

@@ -9,7 +9,7 @@ import pandas as pd
 from sop_lib.breaks import month_words, some
 from sop_lib.tables import ALL
 
-__all__ = ["last_surprise", "limits", "news", "signals", "surprise_sentence"]
+__all__ = ["FORMATS", "last_surprise", "limits", "news", "signals", "surprise_sentence"]
 
 WIDTH, SHOWN, LEAST, RUN = 2.66, 36, 12, 8
 RULES = {
@@ -117,3 +117,6 @@ def surprise_sentence(last: pd.DataFrame) -> str:
         f"{month_words(r['month'])} was {r['surprise']:+.0%} off what was to be expected: {r['verdict']} "
         f"({r['evidence']}). {families}"
     )
+
+
+FORMATS = dict.fromkeys(["actual", "expected"], "{:,.0f}") | {"surprise": "{:+.0%}"}
