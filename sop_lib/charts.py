@@ -148,9 +148,10 @@ def outlook(months: pd.DataFrame, cycle: pd.Timestamp, unit: str) -> Figure:
 def planner_view(months: pd.DataFrame, cycle: pd.Timestamp, unit: str, said: pd.DataFrame | None = None) -> Figure:
     """Return actual demand, the plan, the forecast with its ranges, and the previous and approved plan by month.
 
-    `said` holds month and what each model says: a thin line each.
+    `said` holds month and what each model says: a thin line each. Rings are demand as found, where it was adjusted.
     """
     figure, ax = canvas(8.4, 3.3)
+    ax.plot(months.month, months["raw"], "o", markersize=4.5, markerfacecolor="none", color=INK)
     each = pd.DataFrame({"month": []}) if said is None else said
     for model in each.columns.drop("month"):
         ax.plot(each["month"], each[model], color=MODELS, linewidth=0.7, alpha=0.8)

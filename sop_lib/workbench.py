@@ -27,6 +27,7 @@ from sop_lib.weights import SQUARED
 __all__ = [
     "Chosen",
     "Desk",
+    "adjusted",
     "choices",
     "details",
     "edits",
@@ -75,7 +76,7 @@ def read(book: archive.Cycle) -> Desk:
     """Return what the workbench shows of a cycle that notebook 02 has written."""
     names = ("products", "families", "history", "forecast", "accuracy", "demand_plan")
     found = {name: book.read(name) for name in names}
-    later = ("weights", "model_forecasts")  # cycles run by an older version have none
+    later = ("weights", "model_forecasts", "adjustments")  # cycles run by an older version have none
     found |= {name: book.read(name) if book.has(name) else empty(name) for name in later}
     found["sold"] = launches.chained(found["history"], found["products"], book.month)
     last = [archive.previous_table(book, name) for name in approved.PLANS]
@@ -124,12 +125,17 @@ def unit(desk: Desk, chosen: Chosen) -> str:
 
 
 def months_of(desk: Desk, plan: pd.DataFrame, chosen: Chosen) -> pd.DataFrame:
-    """Return per month actual demand, plan, forecast with its range, and the previous and approved plan, in units."""
+    """Return per month demand cleansed and as found (`raw`), plan, forecast and range, and earlier plans, in units.
+
+    `raw` only where adjustments moved it by more than a hundredth.
+    """
     past = part(desk.tables["sold"], chosen).groupby("month")["cleansed"].sum().rename("actual")
+    added = part(desk.tables["adjustments"], chosen).groupby("month")["quantity"].sum().reindex(past.index)
+    raw = (past - added).where(added.abs() > past.abs() / 100).rename("raw")
     ahead = part(plan, chosen).groupby("month")["quantity"].sum().rename("plan")
     ranges = _series(desk.tables["forecast"], chosen).set_index("month")[["mean", "p025", "p10", "p90", "p975"]]
     earlier = [_earlier(desk, chosen, view) for view in ("previous", "approved")]
-    out = pd.concat([past, ahead, ranges, *earlier], axis=1).sort_index().rename_axis("month").reset_index()
+    out = pd.concat([past, raw, ahead, ranges, *earlier], axis=1).sort_index().rename_axis("month").reset_index()
     out["last_year"] = out["actual"].shift(12)
     return out[(out["month"] >= desk.month - pd.DateOffset(months=36)) & (out["month"] <= desk.horizon[-1])]
 
@@ -222,6 +228,18 @@ def picture(desk: Desk, plan: pd.DataFrame, chosen: Chosen) -> HTML:
     )  # fmt: skip
 
 
+def adjusted(desk: Desk, chosen: Chosen) -> HTML:
+    """Return what was added to or taken from the demand of what is chosen, in the last three years, with the reason."""
+    rows = part(desk.tables["adjustments"], chosen)
+    rows = rows[rows["month"] >= desk.month - pd.DateOffset(months=36)]
+    shown = rows.groupby(["month", "product", "cause", "reason"], as_index=False)[["quantity"]].sum()
+    return page.table(
+        shown.sort_values(["month", "product"], ascending=[False, True], kind="stable").head(24),
+        source="adjustments", formats={"quantity": "{:+,.0f}"}, empty="None: models learn from demand as found.",
+        caption="Adjustments of demand (rings in the picture: as found), the last 24 of three years",
+    )  # fmt: skip
+
+
 def details(desk: Desk, plan: pd.DataFrame, told: pd.DataFrame, chosen: Chosen) -> HTML:
     """Return the overrides (`told`) of what is chosen, its next months, what each model says, and how good it was."""
     ahead = months_of(desk, plan, chosen)
@@ -244,6 +262,7 @@ def details(desk: Desk, plan: pd.DataFrame, told: pd.DataFrame, chosen: Chosen) 
         page.table(scores, source="accuracy", caption=_about(desk, chosen), formats=review.FORMATS,
                    labels=review.score_labels(lag), empty="Too little history for a backtest."),
         page.note(model_review.range_kept(_series(desk.tables["accuracy"], chosen), lag)),
+        adjusted(desk, chosen),
     )  # fmt: skip
 
 

@@ -1,5 +1,7 @@
 """The planner's workbench without a browser: what is chosen, typed and clicked, and what stands in the plan book."""
 
+from dataclasses import replace
+
 import nbformat
 import pandas as pd
 import pytest
@@ -315,3 +317,16 @@ def test_the_batch_does_not_import_widgets():
     batch = [archive.Path(steps.notebooks_folder() / f"{step}.ipynb") for step in steps.STEPS]
     code = [c.source for path in batch for c in nbformat.read(path, 4).cells if c.cell_type == "code"]
     assert not [source for source in code if "widgets" in source or "workbench" in source]
+
+
+def test_the_picture_rings_demand_as_found_and_says_why_it_was_adjusted(book, url):
+    desk = workbench.read(book)
+    sold = desk.tables["sold"].query("product == 'Barbecues 1' and region == 'North'").iloc[[-2]]
+    one = sold.assign(cause="event", reason="<b>grill</b> week", quantity=-0.5 * sold["cleansed"])
+    seen = replace(desk, tables=desk.tables | {"adjustments": one})
+    chosen = Chosen("Barbecues", "Barbecues 1", "North")
+    shown = workbench.months_of(seen, desk.tables["demand_plan"], chosen).set_index("month")["raw"].dropna()
+    assert shown.to_dict() == {one["month"].iloc[0]: pytest.approx(1.5 * one["cleansed"].iloc[0])}
+    told = workbench.adjusted(seen, chosen).data
+    assert "&lt;b&gt;grill&lt;/b&gt; week" in told and "<b>grill" not in told
+    assert "as found" in workbench.adjusted(desk, chosen).data
