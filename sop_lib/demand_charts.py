@@ -6,7 +6,7 @@ from matplotlib.ticker import MaxNLocator
 
 from sop_lib import charts
 
-__all__ = ["calibration", "components", "forecast_panels", "lag_lines"]
+__all__ = ["calibration", "components", "forecast_panels", "lag_lines", "launch_panels"]
 
 
 def forecast_panels(history: pd.DataFrame, forecast: pd.DataFrame, cycle: pd.Timestamp, unit: str) -> Figure:
@@ -96,4 +96,24 @@ def components(parts: pd.DataFrame, unit: str) -> Figure:
             charts.scaled(axes[row, at], unit)
             axes[row, at].set_ylabel(f"{word}\n{axes[row, at].get_ylabel()}", fontsize=8.5)
         charts.month_ticks(axes[2, at], pd.DatetimeIndex(rows["month"]), every=24)
+    return figure
+
+
+def launch_panels(ranges: pd.DataFrame, unit: str, most: int = 6) -> Figure:
+    """Return the first year of the latest launches, a panel each: likely with its range (P10 to P90), and what came."""
+    latest = ranges.groupby("product")["month"].min().sort_values(kind="stable").index[-most:]
+    columns = min(3, len(latest))
+    rows = -(-len(latest) // columns)
+    figure, axes = charts.canvas(8.4, 2.4 * rows, rows=rows, columns=columns, squeeze=False)
+    for ax in axes.flat[len(latest) :]:
+        ax.set_axis_off()
+    for ax, product in zip(axes.flat, latest, strict=False):
+        year = ranges[ranges["product"].eq(product)]
+        ax.fill_between(year["month"], year["low"], year["high"], color=charts.PLAN, alpha=0.18, linewidth=0)
+        ax.plot(year["month"], year["likely"], color=charts.PLAN, linewidth=1.4)
+        ax.plot(year["month"], year["actual"], color=charts.INK, linewidth=1.4, marker="o", markersize=3)
+        ax.set_title(product, fontsize=9.5)
+        ax.set_ylim(bottom=0)
+        charts.scaled(ax, unit)
+        charts.month_ticks(ax, pd.DatetimeIndex(year["month"]), every=6)
     return figure

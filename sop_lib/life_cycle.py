@@ -41,16 +41,21 @@ def dated(
     ahead = ahead.sort_values(["effective_month", "change"]).drop_duplicates("product")
     start = ahead.drop_duplicates("successor").set_index("successor")["effective_month"]
     of = ahead.set_index("product")
-    end, new = of["effective_month"] - pd.DateOffset(months=1), products["product"]
     known = products.assign(
-        end_month=new.map(end).fillna(products["end_month"]),
-        successor=new.map(of["successor"]).fillna(products["successor"]),
-        launch_month=new.map(start).fillna(products["launch_month"]),
+        end_month=_set(products, "end_month", of["effective_month"] - pd.DateOffset(months=1)),
+        successor=_set(products, "successor", of["successor"]),
+        launch_month=_set(products, "launch_month", start),
     )
-    rows = launches.assign(launch_month=launches["product"].map(start).fillna(launches["launch_month"]))
+    rows = launches.assign(launch_month=_set(launches, "launch_month", start))
     moves = [*_moves(products, known, "end_month", "ends"), *_moves(launches, rows, "launch_month", "is launched")]
     names = pd.concat([of["change"], ahead.set_index("successor")["change"]])
     return known, rows, [f"{names[name]}: {said}" for name, said in moves]
+
+
+def _set(rows: pd.DataFrame, column: str, values: pd.Series) -> pd.Series:
+    """Return a column with the values set of the products that have one."""
+    named = rows["product"].isin(values.index)
+    return rows[column].mask(named, rows["product"].map(values)) if named.any() else rows[column]
 
 
 def _moves(before: pd.DataFrame, after: pd.DataFrame, column: str, verb: str) -> list[tuple[str, str]]:
