@@ -8,7 +8,7 @@ from sop_lib.engines import LOCAL, REMARK, Engine, Forecasts
 from sop_lib.forecast import MONTHS_NEEDED, in_bulk, learned_together, of_rule, plausible, series_rules
 from sop_lib.models import BENCHMARK, COMBINATION, ORIGINS, RECIPES
 
-__all__ = ["backtest", "backtest_levels", "full_windows", "held_out", "model_scores"]
+__all__ = ["backtest", "backtest_levels", "first_cycle", "full_windows", "held_out", "model_scores"]
 
 MAX_LAG = 18
 TESTED = ["series", "origin", "month", "model", "forecast", "level", "family", "product", "region", "scale", "scale_sq"]
@@ -27,6 +27,15 @@ def held_out(rules: pd.DataFrame, horizon: int, most_origins: int) -> pd.DataFra
     out = rules[["series"]].assign(lags=lags.clip(upper=most))
     out["origins"] = (spare - out["lags"] + 1).clip(upper=most_origins)
     return out[(spare > 0) & (rules["last"] == rules["last"].max())].reset_index(drop=True)
+
+
+def first_cycle(cycle: pd.Timestamp, horizon: int, models: str = "best") -> pd.Timestamp:
+    """Return the earliest cycle from which a backtest before `cycle` forecasts.
+
+    >>> first_cycle(pd.Timestamp("2026-11-01"), 24)
+    Timestamp('2024-06-01 00:00:00')
+    """
+    return cycle - pd.DateOffset(months=min(horizon, MAX_LAG) + ORIGINS[models] - 1)
 
 
 def backtest(
