@@ -244,6 +244,54 @@ def unusual_horizon(tables: dict[str, pd.DataFrame], horizon: pd.DatetimeIndex) 
     return [] if 18 <= len(horizon) <= 36 else [row]
 
 
+def _new(tables: dict[str, pd.DataFrame], horizon: pd.DatetimeIndex) -> pd.DataFrame:
+    """Return the launches with the month in which their product first sold, and `young`: not older than half a year."""
+    sales = tables["sales"]
+    first = sales[demand(sales) > 0].groupby("product")["month"].min()
+    rows = tables["launches"].assign(first=tables["launches"]["product"].map(first))
+    return rows.assign(young=rows["launch_month"] >= horizon[0] - pd.DateOffset(months=6))
+
+
+def like_without_history(tables: dict[str, pd.DataFrame], horizon: pd.DatetimeIndex) -> list[dict]:
+    """Find launches still planned by their row whose like-product never sold."""
+    rows = _new(tables, horizon)
+    bare = rows[rows["young"] & rows["like_product"].notna() & ~rows["like_product"].isin(tables["sales"]["product"])]
+    names = listed(bare["product"] + " (like " + bare["like_product"] + ")")
+    text = f"A like-product without history: {names}. Season and regions come from a product alike, or from the family."
+    found = {"rows": len(bare), "quantity": bare["volume_year_1"].sum()}
+    remedy = "name a like-product that sold for a year"
+    return [issue("like_without_history", "launches", names, text, remedy, **found)] if len(bare) else []
+
+
+def launch_month_differs(tables: dict[str, pd.DataFrame], horizon: pd.DatetimeIndex) -> list[dict]:
+    """Find launches whose product first sold in another month than the launch month, or has not sold since."""
+    rows = _new(tables, horizon)
+    rows = rows[rows["launch_month"] > tables["sales"]["month"].min()]
+    late = rows["first"].isna() & (rows["launch_month"] < horizon[0])
+    rows = rows[late | (rows["first"].notna() & rows["first"].ne(rows["launch_month"]))]
+    sold = rows["first"].dt.strftime("first sold %Y-%m").fillna("has not sold yet")
+    said = rows["product"] + ", to be launched " + rows["launch_month"].dt.strftime("%Y-%m") + ", " + sold
+    text = f"Launch month and sales differ: {listed(said)}. The plan counts from the launch month."
+    found = {"rows": len(rows), "quantity": rows["volume_year_1"].sum()}
+    remedy = "correct launch_month, or take the row out when it is no launch"
+    return (
+        [issue("launch_month_differs", "launches", listed(rows["product"]), text, remedy, **found)] if len(rows) else []
+    )
+
+
+def cannibalised_missing(tables: dict[str, pd.DataFrame], horizon: pd.DatetimeIndex) -> list[dict]:
+    """Find coming launches that name a product they take from, and no rate; a successor needs none."""
+    rows, products = _new(tables, horizon), tables["products"]
+    heirs = products.dropna(subset="end_month").set_index("product")["successor"]
+    rows = rows[rows["young"] & rows["cannibalises"].notna() & rows["cannibalised"].isna()]
+    rows = rows[rows["cannibalises"].map(heirs).ne(rows["product"])]
+    names = listed(rows["product"] + " from " + rows["cannibalises"])
+    text = f"How much a launch takes is not said: {names}. The rate of past launches is taken; without any, nothing."
+    found = {"rows": len(rows), "quantity": rows["volume_year_1"].sum()}
+    remedy = "give cannibalised, the share of its volume that it takes"
+    return [issue("cannibalised_missing", "launches", names, text, remedy, **found)] if len(rows) else []
+
+
 FAMILY_TABLES = {
     "families": "default targets are used",
     "supply_costs": "no route and no limit, so no optimal plan for them",
@@ -264,5 +312,8 @@ CHECKS: dict[str, Callable[[dict[str, pd.DataFrame], pd.DatetimeIndex], list[dic
     "plant_left_out": plant_left_out,
     "stock_missing": stock_missing,
     "budget_missing": budget_missing,
+    "like_without_history": like_without_history,
+    "launch_month_differs": launch_month_differs,
+    "cannibalised_missing": cannibalised_missing,
     "unusual_horizon": unusual_horizon,
 }

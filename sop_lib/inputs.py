@@ -59,6 +59,7 @@ def read_inputs(settings: Settings, cycle: str = "") -> Inputs:
     """
     found, problems, remarks = _read_all(settings)
     problems += [p for table in found.values() for p in mapping.unknown_members(table, found)]
+    problems += mapping.in_circles(found)
     month, wrong = _cycle_month(cycle, found.get("sales"))
     problems += wrong + _unwritable(settings)
     if problems:

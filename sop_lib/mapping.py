@@ -144,6 +144,11 @@ def _row_problems(table: Found, products: pd.DataFrame | None) -> list[dict]:
         found += table.problems(twice, "family", "product in two families", "keep the product in one family")
         for c in ("product", "family"):
             found += table.problems(df[c].eq(ALL), c, f"{ALL} is no name", "it stands for all of them; choose another")
+    if table.name == "launches":
+        outside = (df["low"] > df["volume_year_1"]) | (df["high"] < df["volume_year_1"])
+        found += table.problems(outside, "volume_year_1", "not between low and high", "low is P10, high is P90 of it")
+        own = df["cannibalises"].eq(df["product"])
+        found += table.problems(own, "cannibalises", "a launch cannot take from itself", "name another product")
     if _by_product_or_family(table.name):
         nobody = df["product"].eq(ALL) & df["family"].eq(ALL)
         found += table.problems(nobody, "product", "neither product nor family", "give one of them")
@@ -171,8 +176,9 @@ def _also_in_parts(df: pd.DataFrame) -> pd.Series:
 
 
 def in_planning_units(found: dict[str, Found]) -> tuple[Found, list[dict]]:
-    """Return `demand_inputs` with every quantity in the planning unit and `unit` blank, and a problem for each that
-    cannot be: a unit without a factor in `units` for that product and month, or a whole family in another unit.
+    """Return `demand_inputs` with every quantity in the planning unit and `unit` blank, and what cannot be converted.
+
+    That is a unit without a factor in `units` for its product and month, and a whole family in another unit.
     """
     table, frame = found["demand_inputs"], found["demand_inputs"].frame
     own = found["families"].frame.set_index("family")["unit"] if "families" in found else pd.Series(dtype="object")
@@ -219,6 +225,33 @@ def _located(name: str, raw: Raw, columns: dict[str, str], hit: pd.DataFrame) ->
         rows = raw.rows.loc[hit["row"]].to_list()
     out = hit.assign(file=raw.file, row=rows, column=theirs, value=pd.Series(found, hit.index, dtype="object"))
     return out[PROBLEM].astype("object").to_dict("records")
+
+
+def in_circles(found: dict[str, Found]) -> list[dict]:
+    """Return a problem for each successor that leads back to its own product, engineering changes included."""
+    named = [found[name] for name in ("products", "engineering_changes") if name in found]
+    follows: dict[str, str] = {}
+    for table in named:
+        follows |= table.frame.dropna(subset="successor").set_index("product")["successor"].to_dict()
+    circles = {product: _circle(product, follows) for product in follows}
+    problems, advice = [], "leave successor blank at the product that stays, in "
+    for table in named:
+        circle = table.frame["product"].map(circles).fillna("")
+        at = circle.ne("") & table.frame["successor"].notna()
+        problems += table.problems(at, "successor", "successors run in a circle", advice + circle)
+    return problems
+
+
+def _circle(product: str, follows: dict[str, str]) -> str:
+    """Return the chain that leads from a product back to it, 'A > B > A'; empty when none does.
+
+    >>> _circle("A", {"A": "B", "B": "A"}), _circle("C", {"C": "A", "A": "B", "B": "A"})
+    ('A > B > A', '')
+    """
+    chain = [product]
+    while follows.get(chain[-1], product) not in chain:
+        chain.append(follows[chain[-1]])
+    return " > ".join([*chain, product]) if follows.get(chain[-1]) == product else ""
 
 
 def unknown_members(table: Found, found: dict[str, Found]) -> list[dict]:

@@ -308,6 +308,33 @@ def test_many_problems_at_once_are_all_listed(small_workbook):
     }
 
 
+CHANGE = ["change", "product", "effective_month", "successor"]
+
+
+def test_a_chain_of_successors_in_a_circle_is_refused_wherever_it_closes(small_workbook):
+    heirs = ["successor", "A2", "", ""]
+    edit(small_workbook, "products.csv", lambda rows: [[*r, s] for r, s in zip(rows, heirs, strict=True)])
+    add(small_workbook, "engineering_changes", CHANGE, ["E1", "A2", "2027-01", "A1"], ["E2", "B1", "2027-01", "A1"])
+    remedy = "leave successor blank at the product that stays, in "
+    assert [tuple(p.values()) for p in problems(small_workbook)] == [
+        ("engineering_changes.csv", 2, "successor", "A1", "successors run in a circle", remedy + "A2 > A1 > A2"),
+        ("products.csv", 2, "successor", "A2", "successors run in a circle", remedy + "A1 > A2 > A1"),
+    ]
+
+
+def test_a_launch_outside_its_own_range_from_itself_or_of_an_unknown_product_is_refused(small_workbook):
+    names = ["product", "launch_month", "volume_year_1", "low", "high", "cannibalises", "cannibalised"]
+    rows = [["A1", "2027-01", "9", "10", "20", "A1", "0.5"], ["A9", "2027-01", "9", "", "", "A2", "1.5"]]
+    add(small_workbook, "launches", names, *rows)
+    found = {(p["row"], p["column"], p["rule"]) for p in problems(small_workbook)}
+    assert found == {
+        (2, "volume_year_1", "not between low and high"),
+        (2, "cannibalises", "a launch cannot take from itself"),
+        (3, "product", "unknown product"),
+        (3, "cannibalised", "above 1"),
+    }
+
+
 def test_the_message_groups_rows_and_names_the_remedy(small_workbook):
     for row in range(2, 12):
         cell(small_workbook, "sales.csv", row, "shipped", "1,5")

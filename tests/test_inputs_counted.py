@@ -56,14 +56,16 @@ def test_sales_that_end_before_the_cycle(small_workbook):
 
 
 def test_what_is_kept_and_not_used_yet_is_said(small_workbook):
-    add(small_workbook, "drivers", ["month", "driver", "value"], ["2026-09", "rain", "3"], ["2026-10", "rain", "4"])
-    launches = ["product", "launch_month", "volume_year_1", "low", "high"]
-    add(small_workbook, "launches", launches, ["B1", "2027-01", "100", "80", ""])
+    names = ["initiative", "owner", "from_month", "spend", "benefit", "hurdle_roi", "objective"]
+    rows = [[name, "Sales director", "2027-01", "5", "9", "0.2", "More"] for name in ("One", "Two")]
+    add(small_workbook, "initiatives", names, *rows)
+    add(small_workbook, "engineering_changes", ["change", "product", "effective_month", "resource_hours"],
+        ["E1", "B1", "2027-01", "40"])  # fmt: skip
     found = read(small_workbook)
-    drivers, launch = issue(found, "not_used_yet", "drivers"), issue(found, "not_used_yet", "launches")
-    assert (drivers["severity"], drivers["rows"], drivers["subject"]) == ("info", 2, "drivers")
-    assert (launch["severity"], launch["rows"], launch["subject"]) == ("info", 1, "low")
-    assert len(found.tables["drivers"]) == 2
+    idle, hours = (issue(found, "not_used_yet", table) for table in ("initiatives", "engineering_changes"))
+    assert (idle["severity"], idle["rows"], idle["subject"]) == ("info", 2, "initiatives")
+    assert (hours["severity"], hours["rows"], hours["subject"]) == ("info", 1, "resource_hours")
+    assert len(found.tables["initiatives"]) == 2
 
 
 def test_short_history(small_workbook):
@@ -155,6 +157,20 @@ def test_sold_products_without_any_price(small_workbook):
     cell(small_workbook, "products.csv", 4, "unit_price", "")
     found = issue(read(small_workbook), "price_missing", "products")
     assert (found["subject"], found["quantity"]) == ("B1", 12 * 200)
+
+
+def test_a_launch_like_nothing_known_at_another_month_or_without_a_rate(small_workbook):
+    edit(small_workbook, "products.csv", lambda rows: [*rows, *([p, "Beta", "9"] for p in ("N1", "N2", "N3"))])
+    names = ["product", "launch_month", "volume_year_1", "like_product", "cannibalises"]
+    rows = [["N1", "2027-01", "90", "N2", "A1"], ["N2", "2026-08", "70", "A1", ""], ["A1", "2026-09", "5", "A2", ""]]
+    add(small_workbook, "launches", names, *rows, ["N3", "2027-01", "10", "A1", ""])
+    found = read(small_workbook)
+    bare, moved = issue(found, "like_without_history", "launches"), issue(found, "launch_month_differs", "launches")
+    assert (bare["subject"], bare["quantity"]) == ("N1 (like N2)", 90)
+    assert (moved["subject"], moved["rows"]) == ("A1, N2", 2)
+    assert "A1, to be launched 2026-09, first sold 2023-11" in moved["finding"]
+    assert "N2, to be launched 2026-08, has not sold yet" in moved["finding"]
+    assert issue(found, "cannibalised_missing", "launches")["subject"] == "N1 from A1"
 
 
 def test_an_unusual_horizon(small_workbook):
