@@ -35,7 +35,8 @@ def own_plans(demand_plan: pd.DataFrame, inventory_plan: pd.DataFrame, compariso
 
     Stream consensus: demand per family and region as the sum over all steps, and the family's supply, closing
     stock and backlog of the proposed strategy. Stream statistical: demand of the baseline alone, and 'with launches',
-    'with events', 'with streams' what it was after these steps, so that what each added can be judged. `comparison` is `scenario_comparison`; a cycle without a proposal has demand alone.
+    'with events', 'with streams' what it was after these steps, so that what each added can be judged.
+    `comparison` is `scenario_comparison`; a cycle without a proposal has demand alone.
     """
     key = ["cycle", "month", "family", "region"]
     steps = {"consensus": set(demand_plan["step"])} | _cumulative(set(demand_plan["step"]))

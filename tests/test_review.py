@@ -114,11 +114,11 @@ def test_the_headline_says_the_spans_the_error_and_where_to_look():
     spans = outlook().reset_index()
     worst = review.exceptions(PLAN, sold(), SCORES, worth=WORTH, lag=2, level="product-region")
     said = review.headline(spans, SCORES, worst, lag=2, level="product-region")
-    assert said[0] == (
+    assert said[0] == "1 item holds 75 % of the money at risk in the demand plan: review it first."
+    assert said[1] == (
         "Next three months, Nov 26 to Jan 27: 120 pieces (108 to 132 in four cases of five); +300.0% against last year."
     )
-    assert said[2] == "2 months ahead the forecast missed by 10.0% of demand, better than last year's month (20.0%)."
-    assert said[3] == "The 2 exceptions below hold 100% of the money at stake."
+    assert said[3] == "2 months ahead the forecast missed by 10.0% of demand, better than last year's month (20.0%)."
     none = SCORES.head(0)
     assert "long enough" in review.headline(spans, none, worst.head(0), lag=2, level="product-region")[-1]
 
