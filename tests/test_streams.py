@@ -1,0 +1,187 @@
+"""Streams and the consensus: by hand, by their laws, and what is wrong with a stream in words."""
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from workbook_edits import add, problems, read
+
+from sop_lib import months, streams, tables
+
+CYCLE = months.month("2026-11")
+AHEAD = months.month_range(CYCLE, 3)
+CELLS = [("A1", "North", 30.0), ("A1", "South", 10.0), ("A2", "North", 20.0), ("A2", "South", 40.0)]
+FAMILY = {"month": AHEAD[0], "family": "Alpha"}
+
+
+def plan(cells=CELLS) -> pd.DataFrame:
+    rows = pd.DataFrame(cells, columns=["product", "region", "quantity"]).assign(family="Alpha", step="baseline")
+    rows = rows.merge(pd.DataFrame({"month": AHEAD}), how="cross").assign(item="ALL", author=None, reason=None)
+    return rows[["month", "product", "region", "step", "item", "family", "quantity", "author", "reason"]]
+
+
+def brought(*rows: dict) -> pd.DataFrame:
+    given_ = {"cycle": CYCLE, "stream": "sales", "month": AHEAD[0], "family": "Alpha", "author": "Sales director"}
+    return tables.check("demand_inputs", pd.DataFrame([given_ | {"reason": "a feeling"} | row for row in rows]))
+
+
+def record(stream: float = 110.0, statistical: float = 120.0, count: int = 12) -> pd.DataFrame:
+    """Return forecasts at lag 2 of a demand of 100."""
+    when = pd.date_range("2025-01-01", periods=count, freq="MS")
+    rows = pd.DataFrame({"cycle": when, "month": when + pd.DateOffset(months=1), "family": "Alpha", "lag": 2})
+    parts = [rows.assign(stream=n, forecast=q) for n, q in (("sales", stream), ("statistical", statistical))]
+    return pd.concat(parts, ignore_index=True).assign(regions=[("ALL",)] * 2 * count, actual=100.0)
+
+
+def aims(quantity: float = 77.0) -> pd.DataFrame:
+    return pd.DataFrame({"month": AHEAD, "family": "Alpha", "region": "ALL", "quantity": quantity})
+
+
+def agreed(rows, *, history=None, rule="weighted", budget=None, base=None) -> streams.Consensus:
+    known = record() if history is None else history
+    aim = aims() if budget is None else budget
+    return streams.consensus(plan() if base is None else base, rows, known, aim, cycle=CYCLE, lag=2, rule=rule)
+
+
+def test_a_stream_is_weighed_by_its_own_record_by_hand():
+    """Errors of 10 and 20: squares of 1 to 4, so that sales weighs 4 of 5, and its 200 for a plan of 100 adds 80."""
+    found = agreed(brought({"quantity": 200.0}))
+    assert found.weights.loc[0, "weight"] == pytest.approx(0.8)
+    assert found.weights.loc[0, "why"].startswith("missed by 10.0% at lag 2, the statistical forecast by 20.0%, in 12")
+    rows = found.plan[found.plan["step"] == "stream"].set_index(["product", "region"])
+    assert rows["quantity"].round(9).to_dict() == {
+        ("A1", "North"): 24.0, ("A1", "South"): 8.0, ("A2", "North"): 16.0, ("A2", "South"): 32.0,
+    }  # fmt: skip
+    assert set(rows["item"]) == {"sales"}
+    assert set(rows["author"]) == {"Sales director"}
+    assert rows["reason"].str.startswith("weight 80 %: missed by").all()
+    view = tables.check("demand_streams", found.streams.assign(cycle=CYCLE)).loc[0]
+    assert (view["quantity"], view["statistical"], view["spread"], view["region"]) == (200.0, 100.0, 100.0, "ALL")
+    assert len(tables.check("demand_plan", found.plan.assign(cycle=CYCLE))) == len(found.plan)
+
+
+@pytest.mark.parametrize(
+    ("quantity", "history", "budget", "why"),
+    [
+        (120.0, record(count=11), aims(), "no record: 11 earlier forecasts at lag 2"),
+        (120.0, record().head(0), aims(), "no record: 0 earlier forecasts"),
+        (120.0, record(stream=130.0), aims(), "missed by 30.0% at lag 2, the statistical forecast by 20.0%"),
+        (120.0, record(), aims(120.3), "equal to the budget in 100% of its months: a target, not a forecast"),
+        (1200.0, record(), aims(), "its numbers are 12 times the statistical plan's: another unit?"),
+        (20.0, record(), aims(), "its numbers are 0.2 times the statistical plan's: another unit?"),
+    ],
+)
+def test_a_stream_that_cannot_be_trusted_weighs_nothing_and_says_why(quantity, history, budget, why):
+    found = agreed(brought({"quantity": quantity}), history=history, budget=budget)
+    assert found.weights["weight"].tolist() == [0.0]
+    assert found.weights.loc[0, "why"].startswith(why)
+    pd.testing.assert_frame_equal(found.plan, plan())
+
+
+def test_the_rule_statistical_moves_nothing_and_the_mean_shares_alike():
+    rows = brought({"quantity": 200.0}, {"stream": "customer", "quantity": 160.0})
+    still = agreed(rows, rule="statistical")
+    assert set(still.plan["step"]) == {"baseline"}
+    assert set(still.weights["why"]) == {"the rule is statistical: no stream moves the plan"}
+    found = agreed(rows, rule="mean")
+    assert found.plan.loc[found.plan["month"] == AHEAD[0], "quantity"].sum() == pytest.approx((100 + 200 + 160) / 3)
+    assert found.streams["spread"].tolist() == [100.0, 100.0]
+    assert streams.spread_sentence(found.streams, "pieces") == (
+        "Views lie furthest apart in Alpha: by 100 pieces over twelve months, 100% of its plan."
+    )
+
+
+def test_a_stream_of_some_products_or_regions_moves_those_alone():
+    rows = brought({"product": "A1", "region": "North", "quantity": 60.0}, {"region": "South", "quantity": 100.0})
+    found = agreed(rows)
+    moved = found.plan[found.plan["step"] == "stream"].set_index(["product", "region"])["quantity"]
+    assert moved.round(9).to_dict() == {("A1", "North"): 24.0, ("A1", "South"): 8.0, ("A2", "South"): 32.0}
+
+
+def test_rows_of_other_cycles_and_of_months_beyond_the_plan_are_counted():
+    early = {"cycle": months.month("2026-10"), "quantity": 5.0}
+    rows = brought({"quantity": 200.0}, early, {"month": months.month("2029-01"), "quantity": 7.0})
+    assert agreed(rows).remarks == [
+        "1 rows of other cycles count as record only.",
+        "1 rows, 7 units, were set aside: the plan has no such month, product or region.",
+    ]
+    told = streams.with_inputs(tables.empty("past_plans"), rows, CYCLE)
+    assert told[["stream", "measure", "quantity"]].values.tolist() == [["sales", "demand", 5.0]]
+    assert streams.with_inputs(told, rows, CYCLE).equals(told)
+
+
+def test_no_stream_leaves_the_plan_as_it_is():
+    found = agreed(tables.empty("demand_inputs"))
+    pd.testing.assert_frame_equal(found.plan, plan())
+    assert found.streams.empty
+    assert found.weights.empty
+    assert found.remarks == []
+    assert "No stream" in streams.spread_sentence(found.streams, "pieces")
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(st.floats(0, 1e5, allow_subnormal=False), min_size=4, max_size=4), st.floats(0, 1e5), st.floats(0, 1e5)
+)
+def test_the_consensus_keeps_totals_and_lies_between_the_views(quantities, sales, customer):
+    base = plan([(p, r, q) for (p, r, _), q in zip(CELLS, quantities, strict=True)])
+    rows = brought({"quantity": sales}, {"stream": "customer", "quantity": customer})
+    found = agreed(rows, rule="mean", base=base)
+    total = found.plan.loc[found.plan["month"] == AHEAD[0], "quantity"].sum()
+    views = found.weights.set_index("stream")["weight"] * pd.Series({"sales": sales, "customer": customer})
+    expected = sum(quantities) * (1 - found.weights["weight"].sum()) + views.sum()
+    assert total == pytest.approx(expected, abs=1e-6)
+    cells = found.plan.groupby(["month", "product", "region"])["quantity"].sum()
+    assert cells.min() >= -1e-6
+
+
+# Bad input
+
+
+HEAD = ["cycle", "stream", "month", "product", "family", "region", "quantity", "unit", "author", "reason"]
+
+
+def given_rows(folder, *rows, units=()):
+    lines = [["2026-11", "sales", "2026-12", *row, "Sales", "outlook"] for row in rows]
+    add(folder, "demand_inputs", HEAD, *lines)
+    if units:
+        add(folder, "units", ["product", "unit", "from_month", "factor"], *units)
+
+
+def test_a_stream_in_another_unit_is_brought_to_the_planning_unit(small_workbook):
+    cases = ["A1", "case", "2026-12", "0.5"]
+    given_rows(small_workbook, ["A1", "", "", "10", "case"], units=(["A1", "case", "2020-01", "0.1"], cases))
+    found = read(small_workbook).tables["demand_inputs"]
+    assert found["quantity"].tolist() == [20.0]
+    assert found["unit"].isna().all()
+
+
+def test_a_unit_that_is_not_known_is_named_with_its_remedy(small_workbook):
+    late = ["A1", "case", "2027-01", "0.5"]
+    given_rows(small_workbook, ["A1", "", "", "10", "case"], ["", "Beta", "", "5", "pallet"], units=(late,))
+    found = [(p["row"], p["column"], p["value"], p["rule"]) for p in problems(small_workbook)]
+    assert found == [
+        (2, "unit", "case", "no factor of this unit"),
+        (3, "unit", "pallet", "a whole family in another unit"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rows", "wrong"),
+    [
+        ([["A1", "", "", "1", ""], ["", "Alpha", "", "5", ""]], [3]),
+        ([["A1", "", "", "1", ""], ["A1", "", "North", "5", ""]], [2]),
+        ([["A1", "", "", "1", ""], ["", "Alpha", "North", "5", ""]], [2]),
+        ([["A1", "", "North", "1", ""], ["", "Alpha", "North", "5", ""]], [3]),
+        ([["A1", "", "North", "1", ""], ["", "Alpha", "South", "5", ""]], []),
+        ([["A1", "", "North", "1", ""], ["A1", "", "South", "5", ""]], []),
+    ],
+)
+def test_a_stream_that_says_a_thing_twice_is_refused(small_workbook, rows, wrong):
+    given_rows(small_workbook, *rows)
+    if not wrong:
+        assert len(read(small_workbook).tables["demand_inputs"]) == 2
+        return
+    found = problems(small_workbook)
+    assert [p["row"] for p in found] == wrong
+    assert {p["rule"] for p in found} == {"the stream also gives a part of this"}
