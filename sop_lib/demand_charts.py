@@ -6,7 +6,9 @@ from matplotlib.ticker import MaxNLocator
 
 from sop_lib import charts
 
-__all__ = ["calibration", "components", "forecast_panels", "lag_lines", "launch_panels"]
+__all__ = [
+    "calibration", "components", "forecast_panels", "lag_lines", "launch_panels", "plan_stack", "stair", "target_lines",
+]  # fmt: skip
 
 
 def forecast_panels(history: pd.DataFrame, forecast: pd.DataFrame, cycle: pd.Timestamp, unit: str) -> Figure:
@@ -117,3 +119,69 @@ def launch_panels(ranges: pd.DataFrame, unit: str, most: int = 6) -> Figure:
         charts.scaled(ax, unit)
         charts.month_ticks(ax, pd.DatetimeIndex(year["month"]), every=6)
     return figure
+
+
+def plan_stack(plan: pd.DataFrame, unit: str) -> Figure:
+    """Return the demand plan by month as a stack: the total beside its baseline, and below what each step adds."""
+    steps = plan.pivot_table(index="month", columns="step", values="quantity", aggfunc="sum", fill_value=0.0)
+    added = [name for name in STEP_COLOURS if name in steps]
+    figure, (ax, below) = charts.canvas(8.4, 4.2, rows=2, sharex=True, height_ratios=(3, 2))
+    ax.fill_between(steps.index, steps["baseline"], color=charts.MUTED, alpha=0.25, linewidth=0)
+    ax.plot(steps.index, steps.sum(axis=1), color=charts.PLAN, linewidth=1.8)
+    up, down = (pd.Series(0.0, steps.index) for _ in range(2))
+    for name in added:
+        high, low = steps[name].clip(lower=0), steps[name].clip(upper=0)
+        below.bar(steps.index, high, bottom=up, width=22, color=STEP_COLOURS[name], label=name)
+        below.bar(steps.index, low, bottom=down, width=22, color=STEP_COLOURS[name])
+        up, down = up + high, down + low
+    below.axhline(0, color=charts.MUTED, linewidth=0.8)
+    ax.set_ylim(bottom=0)
+    for axis in (ax, below):
+        charts.scaled(axis, unit)
+    charts.end_labels(ax, [(float(steps["baseline"].iloc[-1]), "baseline", charts.MUTED),
+                           (float(steps.iloc[-1].sum()), "plan", charts.PLAN)])  # fmt: skip
+    below.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+    charts.month_ticks(below, pd.DatetimeIndex(steps.index), every=4)
+    return figure
+
+
+def target_lines(targets: pd.DataFrame, unit: str) -> Figure:
+    """Return budget, forecast with its range, and stretch target by month: three series, shown apart."""
+    figure, ax = charts.canvas(8.4, 3.0)
+    ax.fill_between(targets["month"], targets["low"], targets["high"], color=charts.PLAN, alpha=0.18, linewidth=0)
+    labels = []
+    for name, colour, line in (
+        ("forecast", charts.PLAN, "-"), ("budget", charts.BUDGET, ":"), ("stretch", charts.OK, "--")
+    ):  # fmt: skip
+        known = targets.dropna(subset=[name])
+        ax.plot(known["month"], known[name], color=colour, linestyle=line, linewidth=1.8)
+        labels += [(float(known[name].iloc[-1]), name, colour)] if len(known) else []
+    ax.set_ylim(bottom=0)
+    charts.scaled(ax, f"{unit} a month")
+    charts.end_labels(ax, labels)
+    charts.month_ticks(ax, pd.DatetimeIndex(targets["month"]), every=4)
+    return figure
+
+
+def stair(steps: pd.DataFrame) -> Figure:
+    """Return the error of each stream in the order of steps, and what each step won (+) or lost (−) in points."""
+    figure, ax = charts.canvas(8.4, 0.5 + 0.42 * len(steps))
+    at = range(len(steps))[::-1]
+    won = steps["value_added_step"].fillna(0.0)
+    colours = [charts.OK if w > 0 else charts.SHORT if w < 0 else charts.MUTED for w in won]
+    ax.barh(at, steps["wape"], color=colours, height=0.6)
+    for place, wape, step in zip(at, steps["wape"], won, strict=True):
+        points = f"{100 * step:+.1f} points".replace("-", "−") if step else ""
+        spot = ax.annotate(f"{100 * wape:.1f} %  {points}", (wape, place), xytext=(4, 0), textcoords="offset points")
+        spot.set(va="center", fontsize=8.5)
+    ax.set_yticks(list(at), list(steps["stream"]))
+    ax.set_xlim(0, 1.3 * steps["wape"].max())
+    ax.xaxis.set_major_formatter(lambda value, _: f"{value * 100:.3g} %")
+    ax.set_xlabel("WAPE")
+    return figure
+
+
+STEP_COLOURS = {
+    "launch": charts.OK, "cannibalisation": charts.SHORT, "event": charts.BUDGET, "stream": charts.MODELS,
+    "override": charts.PLAN,
+}  # fmt: skip
