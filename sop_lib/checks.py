@@ -10,6 +10,7 @@ import pandas as pd
 
 from sop_lib import months
 from sop_lib.mapping import listed
+from sop_lib.tables import ALL
 
 __all__ = ["CHECKS", "ISSUE", "amount", "demand", "issue", "issues", "stretch"]
 
@@ -17,6 +18,7 @@ ISSUE = ["rule", "table", "subject", "severity", "rows", "quantity", "money", "f
 SHORT_MONTHS = 24
 PARTIAL = 0.7
 TOLERANCE = 0.005
+COVER = ["product", "family", "region"]
 
 
 def issue(rule: str, table: str, subject: str, finding: str, remedy: str, **found) -> dict:
@@ -245,11 +247,11 @@ def unusual_horizon(tables: dict[str, pd.DataFrame], horizon: pd.DatetimeIndex) 
 
 
 def _new(tables: dict[str, pd.DataFrame], horizon: pd.DatetimeIndex) -> pd.DataFrame:
-    """Return the launches with the month in which their product first sold, and `young`: not older than half a year."""
+    """Return the launches with the month in which their product first sold, and `young`: in its first year."""
     sales = tables["sales"]
     first = sales[demand(sales) > 0].groupby("product")["month"].min()
     rows = tables["launches"].assign(first=tables["launches"]["product"].map(first))
-    return rows.assign(young=rows["launch_month"] >= horizon[0] - pd.DateOffset(months=6))
+    return rows.assign(young=rows["launch_month"] >= horizon[0] - pd.DateOffset(months=12))
 
 
 def like_without_history(tables: dict[str, pd.DataFrame], horizon: pd.DatetimeIndex) -> list[dict]:
@@ -292,6 +294,61 @@ def cannibalised_missing(tables: dict[str, pd.DataFrame], horizon: pd.DatetimeIn
     return [issue("cannibalised_missing", "launches", names, text, remedy, **found)] if len(rows) else []
 
 
+def overlapping_events(tables: dict[str, pd.DataFrame], horizon: pd.DatetimeIndex) -> list[dict]:
+    """Find pairs of events that cover the same products, regions and months."""
+    events = tables["events"].sort_values("event")[["event", *COVER, "from_month", "to_month"]]
+    both = events.merge(events, how="cross", suffixes=("", "_2"))
+    both["first"], both["last"] = (
+        both[["from_month", "from_month_2"]].max(axis=1),
+        both[["to_month", "to_month_2"]].min(axis=1),
+    )
+    met = (both["event"] < both["event_2"]) & (both["first"] <= both["last"])
+    for name in COVER:
+        met &= (both[name] == both[name + "_2"]) | both[name].eq(ALL) | both[name + "_2"].eq(ALL)
+    found, remedy = [], "make them one event, or confirm that they add up"
+    for pair in both[met].itertuples():
+        when = months.month_name(pair.first) + (f" to {months.month_name(pair.last)}" if pair.first < pair.last else "")
+        text = f"{pair.event} and {pair.event_2} cover the same demand in {when}: their effects add up."
+        found.append(issue("overlapping_events", "events", f"{pair.event} · {pair.event_2}", text, remedy, rows=2))
+    return found
+
+
+def event_without_effect(tables: dict[str, pd.DataFrame], horizon: pd.DatetimeIndex) -> list[dict]:
+    """Find events that end before they begin, and coming ones without an uplift or a probability."""
+    events = tables["events"].sort_values("event")
+    ahead = events["to_month"] >= horizon[0]
+    cases = (
+        (events["to_month"] < events["from_month"], "ends before it begins: no effect", "give its months in order"),
+        (ahead & events[["uplift_rate", "uplift_units"]].isna().all(axis=1),
+         "declares no uplift: it adds only what earlier events like it did", "give uplift_rate or uplift_units"),
+        (ahead & events["probability"].isna(), "has no probability: it counts as certain", "give its probability"),
+    )  # fmt: skip
+    return [
+        issue("event_without_effect", "events", f"{name} · {remedy}", f"Event {name} {words}.", remedy, rows=1)
+        for hit, words, remedy in cases
+        for name in events.loc[hit, "event"]
+    ]
+
+
+def driver_incomplete(tables: dict[str, pd.DataFrame], horizon: pd.DatetimeIndex) -> list[dict]:
+    """Find drivers with months missing between their first and last, and those without a value for coming months."""
+    found = []
+    for name, rows in tables["drivers"].dropna(subset="value").groupby("driver"):
+        given = pd.DatetimeIndex(rows["month"].unique())
+        gone = pd.date_range(given.min(), given.max(), freq="MS").difference(given)
+        names = listed(months.month_name(m) for m in gone)
+        text = f"Driver {name} has no value in {names}: it is not used."
+        found += [issue("driver_incomplete", "drivers", f"{name} · gap", text, "send them", rows=len(gone))] * bool(
+            len(gone)
+        )
+        text = f"Driver {name} is not given from {horizon[0]:%Y-%m} on: it may explain the past, and is not used ahead."
+        row = issue(
+            "driver_incomplete", "drivers", f"{name} · future", text, "send what is known of it", severity="info"
+        )
+        found += [row] * (given.max() < horizon[0])
+    return found
+
+
 FAMILY_TABLES = {
     "families": "default targets are used",
     "supply_costs": "no route and no limit, so no optimal plan for them",
@@ -316,4 +373,7 @@ CHECKS: dict[str, Callable[[dict[str, pd.DataFrame], pd.DatetimeIndex], list[dic
     "launch_month_differs": launch_month_differs,
     "cannibalised_missing": cannibalised_missing,
     "unusual_horizon": unusual_horizon,
+    "overlapping_events": overlapping_events,
+    "event_without_effect": event_without_effect,
+    "driver_incomplete": driver_incomplete,
 }

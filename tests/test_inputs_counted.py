@@ -173,6 +173,54 @@ def test_a_launch_like_nothing_known_at_another_month_or_without_a_rate(small_wo
     assert issue(found, "cannibalised_missing", "launches")["subject"] == "N1 from A1"
 
 
+EVENTS = [
+    "event",
+    "kind",
+    "product",
+    "family",
+    "region",
+    "from_month",
+    "to_month",
+    "uplift_rate",
+    "probability",
+    "owner",
+]
+
+
+def test_events_that_overlap_are_named_with_their_months(small_workbook):
+    rows = [
+        ["Deal", "promotion", "A1", "", "North", "2026-12", "2027-03", "0.2", "1", "Marketing manager"],
+        ["Fair", "tactic", "", "Alpha", "", "2027-02", "2027-04", "0.1", "1", "Marketing manager"],
+        ["Show", "tactic", "", "Alpha", "South", "2026-12", "2026-12", "0.1", "1", "Marketing manager"],
+    ]
+    add(small_workbook, "events", EVENTS, *rows)
+    found = issue(read(small_workbook), "overlapping_events", "events")
+    assert (found["subject"], found["rows"]) == ("Deal · Fair", 2)
+    assert "in 2027-02 to 2027-03: their effects add up" in found["finding"]
+
+
+def test_events_without_an_effect_are_named(small_workbook):
+    rows = [
+        ["Back", "promotion", "A1", "", "", "2027-03", "2027-02", "0.2", "1", "Marketing manager"],
+        ["Bare", "promotion", "A2", "", "", "2027-03", "2027-03", "", "1", "Marketing manager"],
+        ["Sure", "promotion", "B1", "", "", "2027-03", "2027-03", "0.1", "", "Marketing manager"],
+        ["Past", "promotion", "B1", "", "", "2026-03", "2026-03", "", "", "Marketing manager"],
+    ]
+    add(small_workbook, "events", EVENTS, *rows)
+    found = read(small_workbook).issues
+    found = found[found["rule"] == "event_without_effect"]
+    assert [text.split(" ")[1] for text in sorted(found["finding"])] == ["Back", "Bare", "Sure"]
+
+
+def test_a_driver_with_a_gap_or_without_a_future_is_named(small_workbook):
+    given = [[m, d, "1.5"] for d in ("rain", "price") for m in ("2026-08", "2026-10")]
+    add(small_workbook, "drivers", ["month", "driver", "value"], *given, ["2026-09", "price", "1"])
+    found = read(small_workbook).issues
+    found = found[found["rule"] == "driver_incomplete"].set_index("subject")["finding"]
+    assert sorted(found.index) == ["price · future", "rain · future", "rain · gap"]
+    assert found["rain · gap"] == "Driver rain has no value in 2026-09: it is not used."
+
+
 def test_an_unusual_horizon(small_workbook):
     with (small_workbook / "sop.toml").open("a", encoding="utf-8") as out:
         out.write("\n[planning]\nhorizon_months = 12\n")
