@@ -24,7 +24,7 @@ def demand_plan(
     """Return the demand plan up to its events per month, product, region, step and item, in units; the steps add up.
 
     `leaf` is the forecast per month, product, region (`forecast` in units). baseline: the forecast, 0 after
-    a product's end_month, taken over by its successor. launch: products with fewer than six months of history
+    a product's end_month, taken over by its successor. launch: products with at most a year of history
     and a launch row, instead of a baseline. cannibalisation: what launches take from the products they name. event:
     what coming events are expected to add; `effects` holds the past ones as measured. Streams and overrides follow
     in `streams` and `overrides`.

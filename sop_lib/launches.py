@@ -19,7 +19,6 @@ __all__ = [
 ]
 
 KEY = ["month", "product", "region"]
-LAUNCH_MONTHS = 6  # as long as a launch is young it is planned by its row
 YEAR = 12
 RAMP = 6  # months a launch may take to its full pace, which is the mean of the six months after
 PRICE_NEAR, SEASON_NEAR = 0.15, 0.5
@@ -76,10 +75,10 @@ def take_over(forecast: pd.DataFrame, products: pd.DataFrame, launched: list[str
 
 
 def coming_launches(launches: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame:
-    """Return the launches planned by their own row: products with at most 6 months of history."""
+    """Return the launches planned by their own row: products with at most a year of history, their season unknown."""
     months = history.groupby("product")["month"].nunique()
     known = launches["product"].map(months).fillna(0)
-    return launches[known <= LAUNCH_MONTHS].reset_index(drop=True)
+    return launches[known <= YEAR].reset_index(drop=True)
 
 
 def launch_plan(

@@ -115,7 +115,7 @@ def reviewed(launches: pd.DataFrame, history: pd.DataFrame, products: pd.DataFra
     """Return the launches with ranges and cannibalisation filled from past launches, and young ones re-read.
 
     A blank range: P10 and P90 of achieved over planned first-year volume of 3 or more past launches (Student's t for
-    one more launch). Re-read, in the first 6 months: volume × (1 + Z × (ratio - 1)), where ratio is actual over
+    one more launch). Re-read, in the first year: volume × (1 + Z × (ratio - 1)), where ratio is actual over
     planned so far and Z = w / (w + k); w is what was planned so far in average months, k the variance of months
     within past launches over that of launches (from the stated range, else from past ones), else 6. The range narrows
     by the root of 1 - Z. Where no past launch tells a ramp, the first three months may be one and are not read.
@@ -278,10 +278,11 @@ def _draws(ready: pd.DataFrame, count: int) -> pd.DataFrame:
 
 def cannibalised(plan: pd.DataFrame, launches: pd.DataFrame) -> pd.DataFrame:
     """Return per launch with a parent: rate, its volume, what it takes and what the parent could not give, in units."""
-    volume = plan[plan["step"] == "launch"].groupby("product")["quantity"].sum().rename("volume")
-    taken = plan[plan["step"] == "cannibalisation"].groupby("item")["quantity"].sum().rename("taken")
-    rows = launches[launches["cannibalises"].notna()].join(volume, on="product", how="inner")
-    rows = rows.join(-taken, on="product").fillna({"taken": 0.0})
+    of = plan.pivot_table(index="item", columns="step", values="quantity", aggfunc="sum")
+    of = of.reindex(columns=["launch", "cannibalisation"]).dropna(subset="launch")
+    rows = launches[launches["cannibalises"].notna() & launches["product"].isin(of.index)]
+    taken = -rows["product"].map(of["cannibalisation"]).fillna(0.0)
+    rows = rows.assign(volume=rows["product"].map(of["launch"]), taken=taken)
     wanted = rows["volume"] * rows["cannibalised"].astype("float64")
     rows["left"] = (wanted - rows["taken"]).where(rows["taken"] > 0)
     return rows[["product", "cannibalises", "cannibalised", "volume", "taken", "left"]].reset_index(drop=True)
