@@ -46,7 +46,7 @@ def news(values: pd.DataFrame) -> pd.DataFrame:
         "near limit": (near.rolling(4, min_periods=3).sum() * near >= 3) & near.ne(0),
         "run": side.rolling(RUN).sum().abs() >= RUN,
     }
-    found = np.select([w.to_numpy() for w in ways.values()], list(ways), "")
+    found = np.select([w.to_numpy(dtype=bool) for w in ways.values()], list(ways), "")
     return pd.DataFrame(found, values.index, values.columns, dtype="object").replace("", None)
 
 
@@ -82,8 +82,9 @@ def _by_series(panel: pd.DataFrame, column: str, prices: pd.DataFrame) -> pd.Dat
     price = panel["product"].map(prices.set_index("product")["price"].astype("float64"))
     worth = panel[column] * (price.fillna(0.0) if price.notna().any() else 1.0)
     out = wide.assign(**{ALL: worth.groupby(panel["month"]).sum()})
-    missing = panel.groupby("month")[column].count() == 0
-    return out.asfreq("MS").mask(missing.reindex(out.index).to_numpy()) if missing.any() else out
+    out = out.asfreq("MS")
+    held = panel.groupby("month")[column].count().reindex(out.index, fill_value=0)
+    return out.where(np.tile(held.gt(0).to_numpy()[:, None], out.shape[1]))
 
 
 def last_surprise(found: pd.DataFrame) -> pd.DataFrame:
@@ -104,17 +105,18 @@ def surprise_sentence(last: pd.DataFrame) -> str:
     """Return whether the last month's demand was a signal or noise, in total and which families were signals.
 
     >>> one = {"family": ["ALL"], "month": pd.Timestamp("2026-10-01"), "surprise": [0.09], "verdict": ["noise"]}
-    >>> surprise_sentence(pd.DataFrame(one | {"evidence": "inside; natural limits -12% to +14%"}))
-    'Oct 2026 was +9% off what was to be expected: noise (inside; natural limits -12% to +14%). No family was a signal.'
+    >>> surprise_sentence(pd.DataFrame(one | {"evidence": "inside; limits -12% to +14%"}))
+    'Oct 2026 was 9% above what was to be expected: noise (inside; limits -12% to +14%). No family was a signal.'
     """
     total = last[last["family"].eq(ALL)]
     if total.empty:
         return "History is too short to tell signal from noise: 36 months are needed."
     r, news_of = total.iloc[0], last[last["verdict"].eq("signal") & last["family"].ne(ALL)]
     moved = some([f"{f.family} {f.surprise:+.0%}" for f in news_of.itertuples()])
+    side = "above" if r["surprise"] >= 0 else "below"
     families = f"Signals by family: {moved}." if moved else "No family was a signal."
     return (
-        f"{month_words(r['month'])} was {r['surprise']:+.0%} off what was to be expected: {r['verdict']} "
+        f"{month_words(r['month'])} was {abs(r['surprise']):.0%} {side} what was to be expected: {r['verdict']} "
         f"({r['evidence']}). {families}"
     )
 

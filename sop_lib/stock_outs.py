@@ -50,7 +50,7 @@ def _low(stock: pd.DataFrame, sold: pd.DataFrame, panel: pd.DataFrame, products:
     need = usual.reindex(pd.DatetimeIndex(sold.index + pd.offsets.MonthBegin(1)).month).set_axis(sold.index)
     low = (stock <= LOW_STOCK * need) & need.gt(0)
     selling = sold.gt(0)[::-1].cummax()[::-1] & sold.gt(0).cummax()
-    ends = products.set_index("product")["end_month"].reindex(sold.columns)
+    ends = pd.to_datetime(products.set_index("product")["end_month"]).reindex(sold.columns)
     ending = np.asarray(sold.index)[:, None] >= (ends - PHASE_OUT).to_numpy()[None, :]
     missing = panel.loc[panel["status"].eq("missing"), "month"].unique()
     regular = (sold.gt(0).sum() / sold.notna().sum() >= REGULAR) & (low.sum() <= SELDOM_LOW * stock.notna().sum())
@@ -130,10 +130,10 @@ def sentence(found: pd.DataFrame, counted_stock: bool, currency: str) -> str:
     """Return how much demand was hidden by lack of stock, in units and money, and where most.
 
     >>> sentence(pd.DataFrame(), False, "EUR")
-    'Without `inventory` nobody can tell which sales were cut by lack of stock.'
+    'Without month-end stock nobody can tell which sales were cut by lack of it.'
     """
     if not counted_stock:
-        return "Without `inventory` nobody can tell which sales were cut by lack of stock."
+        return "Without month-end stock nobody can tell which sales were cut by lack of it."
     if found.empty:
         return "No month was found in which lack of stock cut demand."
     worth = f" worth {currency} {found['money'].sum():,.0f}" if found["money"].notna().any() else ""
