@@ -119,6 +119,7 @@ def reviewed(launches: pd.DataFrame, history: pd.DataFrame, products: pd.DataFra
     planned so far and Z = w / (w + k); w is what was planned so far in average months, k the variance of months
     within past launches over that of launches (from the stated range, else from past ones), else 6. The range narrows
     by the root of 1 - Z. Where no past launch tells a ramp, the first three months may be one and are not read.
+    `cannibalised` falls by a twelfth per month sold: the parent's last year shows the rest.
     Source: Bühlmann and Straub (1970), credibility. `basis` says it in words.
     """
     rows = lived(launches, history, products)
@@ -131,7 +132,8 @@ def reviewed(launches: pd.DataFrame, history: pd.DataFrame, products: pd.DataFra
     rate = launches["cannibalised"].astype("float64")
     blank = rate.isna() & launches["cannibalises"].notna()
     out = launches.assign(planned=planned, low=low, high=high)
-    out["cannibalised"] = rate.where(~blank, past_cannibalisation(launches, history, products))
+    sold_for = launches["product"].map(rows.groupby("product")["age"].max()).fillna(0).clip(upper=YEAR)
+    out["cannibalised"] = rate.where(~blank, past_cannibalisation(launches, history, products)) * (1 - sold_for / YEAR)
     sold = chained(history, products, history["month"].max() + pd.offsets.MonthBegin(1))
     young = coming_launches(launches, sold)["product"]
     return _reread(

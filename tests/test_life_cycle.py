@@ -235,9 +235,15 @@ def test_the_rate_of_past_launches_is_what_their_parents_lost_against_their_fami
     assert life_cycle.past_cannibalisation(old, history, products()) == pytest.approx(0.5)
     coming = launch(product="D", launch_month="2027-01-01", cannibalises="A")
     both = pd.concat([old, coming], ignore_index=True)
-    assert life_cycle.reviewed(both, history, products())["cannibalised"].tolist() == pytest.approx([0.5, 0.5])
+    assert life_cycle.reviewed(both, history, products())["cannibalised"].tolist() == pytest.approx([0, 0.5])
     ended = products({"product": "A", "end_month": "2026-12-01", "successor": "B"})
     assert np.isnan(life_cycle.past_cannibalisation(old, history, ended))
+
+
+def test_what_a_parent_s_last_year_shows_is_not_taken_again():
+    history = sold(**FLAT, B=("2026-08-01", [10.0] * 3))
+    new = launch(cannibalises="A", cannibalised=0.4)
+    assert life_cycle.reviewed(new, history, products())["cannibalised"].tolist() == pytest.approx([0.3])
 
 
 # The end of life
