@@ -270,7 +270,7 @@ def totals_compared(sales: pd.DataFrame, control_totals: pd.DataFrame, finance: 
 
 
 def family_growth(history: pd.DataFrame) -> pd.DataFrame:
-    """Return per family the units of the last 12 months, of the 12 before, the change as a rate, and the revenue."""
+    """Return per family the cleansed units of the last 12 months, of the 12 before, the change as a rate, and the revenue."""
     back = (history["month"].max().year - history["month"].dt.year) * 12
     back = back + history["month"].max().month - history["month"].dt.month
     year = history.assign(year=np.select([back < 12, back < 24], ["last_12", "before_12"], "older"))
@@ -294,15 +294,14 @@ def growth_sentence(growth: pd.DataFrame) -> str:
     """Return how many families grew over the last 12 months, and which moved most each way.
 
     >>> growth_sentence(pd.DataFrame({"family": ["A", "B"], "last_12": [1.0, 1.0], "change": [0.1, -0.2]}))
-    '1 of 2 families sold more in the last 12 months than in the 12 before: from A +10% to B -20%'
+    'Cleansed demand of 1 of 2 families grew over the last 12 months: from A +10% to B -20%'
     """
     known = growth.dropna(subset=["change"]).sort_values(["change", "family"], ascending=[False, True])
     if known.empty:
         return "There are less than 13 months of history: no family can be compared with the year before"
     best, worst = known.iloc[0], known.iloc[-1]
-    more = f"{(known['change'] > 0).sum()} of {len(known)} families"
     return (
-        f"{more} sold more in the last 12 months than in the 12 before: "
+        f"Cleansed demand of {(known['change'] > 0).sum()} of {len(known)} families grew over the last 12 months: "
         f"from {best['family']} {best['change']:+.0%} to {worst['family']} {worst['change']:+.0%}"
     )
 

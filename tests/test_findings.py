@@ -193,7 +193,7 @@ def test_absent_inputs_are_named_with_what_they_unlock():
     absent = findings.absent_inputs({"inventory": pd.DataFrame({"month": [1]})}).set_index("table")
     assert "inventory" not in absent.index
     assert "roll-forward" in absent.loc["receipts", "unlocks"]
-    assert not {"products", "sales", "units", "drivers"} & set(absent.index)
+    assert not {"products", "sales", "exchange_rates", "initiatives"} & set(absent.index)
 
 
 @pytest.fixture(scope="module")
