@@ -111,6 +111,7 @@ def _wrong_months(values: Mapping, first_open: pd.Timestamp, horizon: pd.Datetim
         f"month {name(first)} is past or closed: {name(first_open)} is the first that can be changed": first
         < first_open,
         f"month {name(last)} is beyond the plan, which ends in {name(horizon[-1])}": last > horizon[-1],
+        f"cycle {name(cycle)} is closed: record it in {name(first_open)}, the first that is open": cycle < first_open,
         f"expires {values.get('expires')}: that is before its cycle {name(cycle)}": expires < cycle,
     }
     return [sentence for sentence, broken in rules.items() if broken]

@@ -72,6 +72,14 @@ def test_a_closed_plan_becomes_rows_of_past_plans_by_hand():
     }  # fmt: skip
 
 
+def test_steps_before_the_last_are_streams_of_their_own():
+    plan = planned(OCT, 100.0, launch=8.0)
+    event = plan["demand_plan"].query("step == 'launch'").assign(step="event")
+    rows = own(plan | {"demand_plan": pd.concat([plan["demand_plan"], event])})
+    sums = rows[(rows["measure"] == "demand") & (rows["month"] == OCT)].groupby("stream")["quantity"].sum()
+    assert sums.to_dict() == {"statistical": 100.0, "with launches": 108.0, "consensus": 116.0}
+
+
 def test_each_cycle_has_the_strategy_it_proposed():
     november = planned(NOV, 50.0)
     november["scenario_comparison"]["value"] = [1.0, 0.0]

@@ -49,6 +49,26 @@ def test_a_launched_products_own_forecast_gives_way_to_its_launch():
     assert plan[plan["product"] == "B"].step.unique().tolist() == ["launch"]
 
 
+def test_two_events_are_two_items_and_the_stack_adds_up():
+    both = pd.concat([event(uplift_rate=0.5), event(event="Fair", uplift_units=7.0)])
+    plan = demand.demand_plan(leaf(), sold(), products(), both, launch())
+    rows = plan[plan["step"] == "event"].groupby("item")["quantity"].sum()
+    assert rows.round(9).to_dict() == {"Deal": 25.0, "Fair": 7.0}
+    stack = demand.stack(plan, "pieces").set_index(["family", "step"])["horizon"]
+    assert stack["ALL", "total"] == pytest.approx(stack["ALL"].drop("total").sum())
+    assert stack["F", "total"] == pytest.approx(plan["quantity"].sum())
+    assert set(demand.stack(plan, "")["family"]) == {"F"}
+    assert len(tables.check("demand_plan", plan.assign(cycle=AHEAD[0]))) == len(plan)
+
+
+def test_what_a_launch_takes_from_its_parent_is_a_step_and_conserves_volume():
+    taking = launch(cannibalises="A", cannibalised=0.25)
+    before, after = (demand.demand_plan(leaf(), sold(), products(), NONE["events"], x) for x in (launch(), taking))
+    lost = after.loc[after["step"] == "cannibalisation", "quantity"].sum()
+    assert lost == pytest.approx(-0.25 * after.loc[after["step"] == "launch", "quantity"].sum())
+    assert after["quantity"].sum() == pytest.approx(before["quantity"].sum() + lost)
+
+
 def test_changes_are_latest_minus_previous_and_blank_where_the_last_plan_ends():
     plan = demand.demand_plan(leaf(), sold(), products(), NONE["events"], NONE["launches"])
     worth = plan[KEY].assign(price=3.0)

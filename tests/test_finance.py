@@ -147,6 +147,28 @@ def plans(*rows: dict) -> pd.DataFrame:
     return table("past_plans", **{k: [r[k] for r in rows] for k in rows[0]})
 
 
+def test_a_stretch_target_is_shown_beside_the_budget_and_never_in_its_place():
+    rows = table(
+        "budget", version=["AOP", "Stretch ", "stretch"], month=[NOV, NOV, DEC], family="A", region="ALL",
+        quantity=[36.0, 44.0, 50.0], revenue=1.0,
+    )  # fmt: skip
+    assert finance.budget_by_month(rows)["quantity"].tolist() == [36.0]
+    paths = pd.DataFrame({"path": range(11), "month": NOV, "family": "A", "quantity": [15.0 + p for p in range(11)]})
+    plan = pd.concat([PLAN, PLAN.assign(month=DEC, step="event")])
+    november, december = finance.targets(plan, paths, rows, ["A"]).to_dict("records")
+    assert (november["budget"], november["forecast"], november["stretch"]) == (36.0, 40.0, 44.0)
+    assert (november["low"], november["high"]) == (pytest.approx(32.0), pytest.approx(48.0))
+    assert (np.isnan(december["budget"]), december["stretch"]) == (True, 50.0)
+
+
+def test_a_target_that_lacks_a_family_of_the_plan_is_blank():
+    plan = pd.concat([PLAN, PLAN.assign(family="B")])
+    rows = table("budget", version="ALL", month=[NOV], family="A", region="ALL", quantity=36.0, revenue=1.0)
+    paths = tables.empty("forecast_paths")
+    assert finance.targets(plan, paths, rows, ["A", "B"])["budget"].isna().all()
+    assert finance.targets(plan, paths, rows, ["A"])["budget"].tolist() == [36.0]
+
+
 def test_approved_is_the_plan_at_the_decision_lag_and_previous_the_last_cycle_s():
     given = plans(
         past("2026-09", "2026-10", 90),

@@ -37,6 +37,7 @@ def test_a_good_override_has_no_problems():
         ({"from_month": "soon"}, "from_month 'soon' is not a month"),
         ({"expires": "soon"}, "expires 'soon' is not a month"),
         ({"expires": "2026-10"}, "before its cycle 2026-11"),
+        ({"cycle": "2026-10"}, "cycle 2026-10 is closed: record it in 2026-11, the first that is open"),
         ({"value": float("nan")}, "value 'nan' is not a number"),
         ({"value": None}, "is not a number"),
         ({"value": "1,2x"}, "value '1,2x' is not a number"),
