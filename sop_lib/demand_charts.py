@@ -1,5 +1,7 @@
 """Figures of the demand review: the forecast and its range, how good and how true they were, trend and season."""
 
+import textwrap
+
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -7,8 +9,17 @@ from matplotlib.ticker import MaxNLocator
 from sop_lib import charts
 
 __all__ = [
-    "calibration", "components", "forecast_panels", "lag_lines", "launch_panels", "plan_stack", "stair", "target_lines",
-]  # fmt: skip
+    "calibration",
+    "components",
+    "driver_gains",
+    "event_claims",
+    "forecast_panels",
+    "lag_lines",
+    "launch_panels",
+    "plan_stack",
+    "stair",
+    "target_lines",
+]
 
 
 def forecast_panels(history: pd.DataFrame, forecast: pd.DataFrame, cycle: pd.Timestamp, unit: str) -> Figure:
@@ -185,3 +196,50 @@ STEP_COLOURS = {
     "launch": charts.OK, "cannibalisation": charts.SHORT, "event": charts.BUDGET, "stream": charts.MODELS,
     "override": charts.PLAN,
 }  # fmt: skip
+
+
+def _short(name: str) -> str:
+    return textwrap.shorten(name, 34, placeholder="…")
+
+
+def event_claims(effects: pd.DataFrame) -> Figure:
+    """Return per measured event, one-off orders left out, what was claimed beside what was achieved and its interval.
+
+    The latest sixteen; a dot in the colour of a shortage where the claim lies outside the interval.
+    """
+    rows = effects[effects["achieved"].notna() & effects["kind"].ne("one_off")]
+    rows = rows.sort_values(["from_month", "event"]).tail(16).reset_index(drop=True)
+    outside = (rows["claimed"] < rows["low"]) | (rows["claimed"] > rows["high"])
+    figure, ax = charts.canvas(8.4, 1.0 + 0.34 * max(len(rows), 1))
+    ax.hlines(rows.index, rows["low"], rows["high"], color=charts.PLAN, alpha=0.35, linewidth=6)
+    ax.scatter(rows["achieved"], rows.index, color=charts.PLAN, zorder=3, s=34)
+    for hit, colour in ((~outside, charts.BUDGET), (outside, charts.SHORT)):
+        ax.scatter(rows["claimed"][hit], rows.index[hit], color=colour, marker="D", zorder=4, s=26)
+    ax.axvline(0, color=charts.MUTED, linewidth=1)
+    ax.set_yticks(rows.index, list(rows["event"].map(_short)))
+    ax.set_ylim(len(rows) - 0.4, -0.6)
+    ax.xaxis.set_major_formatter(lambda value, _: f"{value * 100:+.3g} %")
+    ax.set_xlabel("uplift of demand: dot achieved, bar its 95 % interval, diamond claimed")
+    return figure
+
+
+def driver_gains(review: pd.DataFrame) -> Figure:
+    """Return the share of the error that each driver takes off, by family, a panel for each of the first three drivers.
+
+    Bars are what it does with the values known in time, filled where it is used; dots what it would do were all known.
+    """
+    names = list(review.dropna(subset=["gain"])["driver"].drop_duplicates())[:3]
+    most = max((review["driver"].eq(name).sum() for name in names), default=1)
+    figure, axes = charts.canvas(8.4, 1.0 + 0.24 * most, columns=max(len(names), 1), squeeze=False, sharex=True)
+    for ax, name in zip(axes[0], names, strict=False):
+        rows = review[review["driver"].eq(name)].dropna(subset=["gain"]).reset_index(drop=True)
+        colours = rows["kept"].map({True: charts.PLAN, False: charts.FAINT})
+        ax.barh(rows.index, rows["gain"], color=colours, edgecolor=charts.MUTED, linewidth=0.6)
+        ax.scatter(rows["explains"], rows.index, color=charts.BUDGET, s=16, zorder=3)
+        ax.axvline(0, color=charts.MUTED, linewidth=1)
+        ax.set_yticks(rows.index, list(rows["family"].replace("ALL", "all families").map(_short)))
+        ax.set_ylim(len(rows) - 0.4, -0.6)
+        ax.set_title(_short(name), fontsize=9.5)
+        ax.xaxis.set_major_formatter(lambda value, _: f"{value * 100:+.3g} %")
+        ax.set_xlabel("error taken off")
+    return figure
