@@ -64,13 +64,17 @@ def consensus(
     return Consensus(both, views, weights, remarks)
 
 
-def with_inputs(past_plans: pd.DataFrame, given: pd.DataFrame, cycle: pd.Timestamp) -> pd.DataFrame:
-    """Return `past_plans` with what streams brought to earlier cycles that it says nothing of, as plans of demand."""
-    earlier = given[given["cycle"] < cycle].assign(measure="demand")
-    told = pd.MultiIndex.from_frame(past_plans.loc[past_plans["measure"] == "demand", ["cycle", "stream"]])
-    earlier = earlier[~pd.MultiIndex.from_frame(earlier[["cycle", "stream"]]).isin(told)]
-    parts = [rows for rows in (past_plans, earlier[list(past_plans)]) if len(rows)]
-    return pd.concat(parts, ignore_index=True) if parts else past_plans
+def with_inputs(past_plans: pd.DataFrame, cycle: pd.Timestamp, *given: pd.DataFrame) -> pd.DataFrame:
+    """Return `past_plans` with what streams brought to earlier cycles (tables `demand_inputs`), as plans of demand.
+
+    A stream and cycle that is known already stays as it is; the tables are taken in their order.
+    """
+    for rows in given:
+        earlier = rows[rows["cycle"] < cycle].assign(measure="demand")[list(past_plans)]
+        known = past_plans.loc[past_plans["measure"] == "demand", ["cycle", "stream"]]
+        new = ~pd.MultiIndex.from_frame(earlier[["cycle", "stream"]]).isin(pd.MultiIndex.from_frame(known))
+        past_plans = pd.concat([past_plans, earlier[new]], ignore_index=True) if new.any() else past_plans
+    return past_plans
 
 
 def _spoken(plan: pd.DataFrame, given: pd.DataFrame, cycle: pd.Timestamp) -> tuple[pd.DataFrame, list[str]]:
