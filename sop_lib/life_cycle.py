@@ -89,7 +89,7 @@ def lived(launches: pd.DataFrame, history: pd.DataFrame, products: pd.DataFrame)
 def launch_scorecard(launches: pd.DataFrame, rows: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame:
     """Return planned and actual units of each past launch after its first 3, 6 and 12 months, as far as it has lived.
 
-    `rows` is what `lived` returns. `low` and `high` are the stated range's share of those months, `inside` is 1
+    `rows` is what `lived` returns. `low` and `high` are the stated range's share of those months, `inside` is yes
     when actual lay in it; `ramp` is the pace of months 1 to 3 as a rate of months 7 to 12, once they have passed.
     """
     age = rows.groupby("product")["age"].transform("max")
@@ -99,7 +99,7 @@ def launch_scorecard(launches: pd.DataFrame, rows: pd.DataFrame, history: pd.Dat
     out = sums.merge(facts, on="product", how="left", validate="many_to_one")
     part = out["planned"] / out["volume_year_1"].where(out["volume_year_1"] > 0)
     out = out.assign(low=out["low"] * part, high=out["high"] * part, ratio=_ratio(out["actual"], out["planned"]))
-    inside = out["actual"].between(out["low"], out["high"]).astype("float64")
+    inside = out["actual"].between(out["low"], out["high"]).map({True: "yes", False: "no"}).astype("object")
     ramps = past_ramps(history)
     pace = ramps[ramps["age"] <= 3].groupby("product")["ramp"].mean()
     out = out.assign(inside=inside.where(out[["low", "high"]].notna().all(axis=1)), ramp=out["product"].map(pace))
@@ -286,7 +286,7 @@ def cannibalised(plan: pd.DataFrame, launches: pd.DataFrame) -> pd.DataFrame:
     taken = -rows["product"].map(of["cannibalisation"]).fillna(0.0)
     rows = rows.assign(volume=rows["product"].map(of["launch"]), taken=taken)
     wanted = rows["volume"] * rows["cannibalised"].astype("float64")
-    rows["left"] = (wanted - rows["taken"]).where(rows["taken"] > 0)
+    rows["left"] = wanted - rows["taken"]
     return rows[["product", "cannibalises", "cannibalised", "volume", "taken", "left"]].reset_index(drop=True)
 
 
@@ -320,7 +320,7 @@ def headline(scorecard: pd.DataFrame, ready: pd.DataFrame, ending: pd.DataFrame,
     year = scorecard[scorecard["after"] == YEAR]
     said = [
         f"{row.product} sold {row.actual:,.0f} in its first year against {row.planned:,.0f} planned ({row.ratio:.0%}), "
-        + ("no range was stated." if np.isnan(row.inside) else f"{'in' if row.inside else 'out'}side its range.")
+        + {"yes": "inside its range.", "no": "outside its range."}.get(row.inside, "no range was stated.")
         for row in year.sort_values("launch_month").tail(3).itertuples()
     ]
     young = ready[ready["weight"] > 0]

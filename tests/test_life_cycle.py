@@ -96,7 +96,7 @@ def test_the_scorecard_by_hand():
     assert score["actual"].tolist() == [150, 480, 1140]
     assert score["ratio"].tolist() == pytest.approx([0.5, 0.8, 0.95])
     assert score["low"].tolist() == pytest.approx([225, 450, 900])
-    assert score["inside"].tolist() == [0, 1, 1]
+    assert score["inside"].tolist() == ["no", "yes", "yes"]
     assert score["ramp"].tolist() == pytest.approx([50 / 110] * 3)
 
 
@@ -267,6 +267,25 @@ def test_run_out_by_hand():
     assert life_cycle.run_out(products(), plan, stock, sold(**FLAT)).empty
 
 
+def test_the_headline_tells_of_past_young_and_ending_products():
+    new, history = past_launch()
+    score = life_cycle.launch_scorecard(new, life_cycle.lived(new, history, products()), history)
+    ready = life_cycle.reviewed(new, history, products())
+    ending = pd.DataFrame({"left_over": [9.0], "left_over_value": [54.0]})
+    said = life_cycle.headline(score, ready, ending, "EUR")
+    assert said[0] == "B sold 1,140 in its first year against 1,200 planned (95%), inside its range."
+    assert said[1].startswith("Launch of B is re-read after 12 months: ")
+    assert said[2] == "Products that end leave 9 units worth EUR 54 at cost."
+    assert life_cycle.headline(score.head(0), ready.head(0), ending.head(0), "EUR") == []
+
+
+def test_what_launches_take_is_told_with_what_their_parents_could_not_give():
+    plan, _, taken = steps(0.5, 20.0)
+    both = [plan.assign(step="launch", item="B"), taken.assign(step="cannibalisation")]
+    shown = life_cycle.cannibalised(pd.concat(both), launch(cannibalises="A", cannibalised=0.5)).iloc[0]
+    assert (shown["volume"], shown["taken"], shown["left"]) == (2200, 22 * 20, 1100 - 22 * 20)
+
+
 # The range in the paths
 
 
@@ -303,8 +322,8 @@ def test_the_launches_of_the_sample_are_inside_their_ranges(sample):
     score = life_cycle.launch_scorecard(new, life_cycle.lived(new, history, known), history)
     score = score.set_index(["product", "after"])
     assert score.index.tolist() == [("FUR-09", 3), ("FUR-09", 6), ("FUR-09", 12), ("HEA-06", 3), ("HEA-06", 6)]
-    assert score.loc[("FUR-09", 12), "inside"] == 1
-    assert (score.loc["HEA-06", "inside"] == 1).all()
+    assert score.loc[("FUR-09", 12), "inside"] == "yes"
+    assert (score.loc["HEA-06", "inside"] == "yes").all()
     assert score.loc[("FUR-09", 12), "actual"] == pytest.approx(5274, rel=0.02)
 
 
