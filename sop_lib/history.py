@@ -270,7 +270,7 @@ def totals_compared(sales: pd.DataFrame, control_totals: pd.DataFrame, finance: 
 
 
 def family_growth(history: pd.DataFrame) -> pd.DataFrame:
-    """Return per family the cleansed units of the last 12 months, of the 12 before, the change as a rate, and the revenue."""
+    """Return per family cleansed units of the last 12 months and of the 12 before, the change as a rate, revenue."""
     back = (history["month"].max().year - history["month"].dt.year) * 12
     back = back + history["month"].max().month - history["month"].dt.month
     year = history.assign(year=np.select([back < 12, back < 24], ["last_12", "before_12"], "older"))

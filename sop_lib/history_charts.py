@@ -52,10 +52,10 @@ def three_series(months: pd.DataFrame, unit: str) -> Figure:
 def limit_panels(signals: pd.DataFrame) -> Figure:
     """Return demand over expectation by month with its middle and natural limits, a panel per series; signals are red.
 
-    The company first.
+    The company first, then the largest families.
     """
-    names = sorted(signals["family"].unique(), key=lambda name: (name != ALL, name))
-    figure, panels = _panels(names, 1.7)
+    size = signals.groupby("family")["expected"].mean().sort_values(ascending=False, kind="stable")
+    figure, panels = _panels([*size.index[size.index == ALL], *size.index[size.index != ALL]], 1.7)
     every = pd.DatetimeIndex(signals["month"].drop_duplicates().sort_values())
     for ax, name in panels:
         part = signals[signals["family"].eq(name)]

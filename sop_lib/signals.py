@@ -112,6 +112,7 @@ def surprise_sentence(last: pd.DataFrame) -> str:
     if total.empty:
         return "History is too short to tell signal from noise: 36 months are needed."
     r, news_of = total.iloc[0], last[last["verdict"].eq("signal") & last["family"].ne(ALL)]
+    news_of = news_of.sort_values("surprise", key=np.abs, ascending=False, kind="stable")
     moved = some([f"{f.family} {f.surprise:+.0%}" for f in news_of.itertuples()])
     side = "above" if r["surprise"] >= 0 else "below"
     families = f"Signals by family: {moved}." if moved else "No family was a signal."

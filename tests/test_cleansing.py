@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import settings as trials
 from hypothesis import strategies as st
 
-from sop_lib import breaks, cleansing, events, history, inputs, settings, signals, stock_outs, tables
+from sop_lib import breaks, cleansing, events, history, history_charts, inputs, settings, signals, stock_outs, tables
 
 REPO = Path(__file__).parent.parent
 SHARED = REPO.parent / "shared" / "data"
@@ -92,7 +92,11 @@ def test_the_tables_of_the_page_add_up():
     after = cleansing.cleansed(before, changes)
     assert cleansing.adjusted_share(after) == pytest.approx(130 / 300)
     assert "one-off orders (-80 units)" in cleansing.sentence(changes, after, prices)
-    assert cleansing.most_adjusted(after)["cleansed"].tolist() == [200.0, 70.0]
+    most = cleansing.most_adjusted(after)
+    assert most["cleansed"].tolist() == [200.0, 70.0]
+    lines = history_charts.three_series(most, "units").axes[0].lines
+    drawn = {line.get_label(): line.get_ydata().tolist() for line in lines}
+    assert drawn == {"raw": [200, 100], "unconstrained": [200, 150], "cleansed": [200, 70]}
 
 
 CELLS = st.lists(st.one_of(st.none(), st.floats(-50, 1000)), min_size=24, max_size=24)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import settings as trials
 from hypothesis import strategies as st
 
-from sop_lib import signals, tables
+from sop_lib import history_charts, signals, tables
 
 WHEN = pd.date_range("2020-11-01", "2026-10-01", freq="MS")
 PRICES = pd.DataFrame({"product": ["A", "B"], "price": [10.0, 1.0], "cost": np.nan})
@@ -96,3 +96,18 @@ def test_the_unit_of_demand_changes_no_verdict(size, seed):
     both = [signals.signals(p, PRICES) for p in (one, other)]
     assert both[0]["rule"].tolist() == both[1]["rule"].tolist()
     assert both[0]["value"].to_numpy() == pytest.approx(both[1]["value"].to_numpy())
+
+
+def test_the_chart_draws_the_company_first_and_a_red_point_for_each_signal():
+    hostile = panel().replace({"family": {"Alpha": "<b>$x^2$ & Co", "Beta": "|"}})
+    hostile.loc[hostile["product"].eq("A"), ["raw", "cleansed"]] *= 2
+    hostile.loc[hostile["month"].eq("2026-10-01"), "raw"] *= 3
+    found = signals.signals(hostile, PRICES)
+    figure = history_charts.limit_panels(found)
+    shown = [ax for ax in figure.axes if ax.lines]
+    assert [ax.get_title(loc="left") for ax in shown] == ["Company", "<b>$x^2$ & Co", "|"]
+    for ax, name in zip(shown, ["ALL", "<b>$x^2$ & Co", "|"], strict=True):
+        part = found[found["family"].eq(name)]
+        assert ax.lines[0].get_ydata().tolist() == part["value"].tolist()
+        assert len(ax.lines[1].get_ydata()) == part["rule"].notna().sum() > 0
+    figure.canvas.draw()
