@@ -66,7 +66,7 @@ def moved(table: pd.DataFrame, family: pd.Series, factors: pd.DataFrame | None, 
 
 
 def _times(month: pd.Series, family: pd.Series, factors: pd.DataFrame | None, column: str) -> np.ndarray | None:
-    """Return the factor of each row, 1 above the families; None when nothing moves."""
+    """Return the factor of each row, 1 where none is given; None when nothing moves."""
     if factors is None or (factors[column] == 1).all():
         return None
     wide = factors.pivot(index="month", columns="family", values=column)

@@ -32,10 +32,12 @@ def known_values(drivers: pd.DataFrame, calendar: pd.DataFrame, span: pd.Datetim
     own = calendar[calendar["plant"] == ALL].set_index("month")["working_days"]
     days = own[own.index.isin(span)] if len(own) else months.working_days(span)
     known = pd.DataFrame({"month": days.index, "driver": WORKING_DAYS, "value": days.to_numpy(dtype=float)})
-    given = drivers.groupby(["month", "driver"], as_index=False).agg(
-        value=("value", "mean"), known_on=("known_on", lambda dates: dates.max(skipna=False))
+    given = (
+        drivers.groupby(["month", "driver"], as_index=False)
+        .agg(value=("value", "mean"), known_on=("known_on", lambda dates: dates.max(skipna=False)))
+        .astype({"known_on": "datetime64[ns]"})
     )
-    parts = [known.assign(known_on=pd.Timestamp("1900-01-01")), given]
+    parts = [known.assign(known_on=pd.Timestamp("1900-01-01").as_unit("ns")), given]
     out = pd.concat([part for part in parts if len(part)], ignore_index=True)
     order = out.assign(_own=out["driver"] != WORKING_DAYS).sort_values(["_own", "driver", "month"], kind="stable")
     return order.drop(columns="_own").reset_index(drop=True)
@@ -218,11 +220,12 @@ def _why(
 def factors(review: pd.DataFrame, values: pd.DataFrame, cycle: pd.Timestamp, span: pd.DatetimeIndex) -> pd.DataFrame:
     """Return month, family and factor: how the drivers kept move each month, 1 where none is kept or its value unknown.
 
-    The factor of a month with d units of the driver more than usual in that month of the year is (1 + effect)^d.
+    The factor of a month with d units of the driver more than usual in that month of the year is (1 + effect)^d. Series
+    above the families (ALL) take the mean effect.
     """
-    families = review["family"].unique()
-    total = pd.DataFrame(1.0, index=span.rename("month"), columns=pd.Index(families[families != ALL], name="family"))
-    for row in review[review["kept"] & (review["family"] != ALL)].itertuples():
+    families = pd.Index(review["family"].unique(), name="family")
+    total = pd.DataFrame(1.0, index=span.rename("month"), columns=families)
+    for row in review[review["kept"]].itertuples():
         own = values[(values["driver"] == row.driver) & ((values["known_on"] < cycle) | (values["month"] < cycle))]
         past = own[own["month"] < cycle]
         usual = past.groupby(past["month"].dt.month)["value"].mean()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sop_lib import events, history, inputs, tables
+from sop_lib import demand_charts, events, history, inputs, tables
 from sop_lib import settings as company_settings
 
 SAMPLE = Path(__file__).parent.parent / "data" / "sample"
@@ -168,6 +168,17 @@ def test_names_are_only_names():
     found, lifted = events.past_effects(panel, told, WORTH)
     assert found.achieved.iloc[0] == pytest.approx(0.5)
     assert set(lifted["product"]) == set(lifted.event) == {name}
+
+
+def test_the_chart_shows_each_measured_event_with_its_interval_and_claim():
+    name = "<b>$1|=\n</b>"
+    panel = sold(both_regions("A", "2024-05", factor=1.2), noise=0.02)
+    told = pd.concat([deal("2024-05", event=name, product="A", uplift_rate=0.9), deal("2019-05", product="A")])
+    found, _ = events.past_effects(panel, told, WORTH)
+    ax = demand_charts.event_claims(found).axes[0]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["<b>$1|= </b>"]
+    assert "%" in ax.get_xlabel()
+    assert len(demand_charts.event_claims(found[:0]).axes) == 1
 
 
 def test_the_measured_past_is_drawn_to_the_claim_by_how_sure_it_is():
