@@ -7,13 +7,13 @@ that upward ones help less: so changes are judged by direction, and by size agai
 import numpy as np
 import pandas as pd
 
-from sop_lib.streams import Consensus
+from sop_lib.streams import BEFORE, Consensus, beside_base
 from sop_lib.tables import ALL
 
 __all__ = ["guard_sentence", "guarded", "noise_of", "override_advice"]
 
-STATISTICAL, CONSENSUS = "statistical", "consensus"
-KEY = ["cycle", "month", "family", "regions"]
+CONSENSUS = "consensus"
+DECIDED = ("with streams", *BEFORE)  # what planners changed: the first that is known
 LIKE, FINDINGS = ["stream", "direction", "size"], ["n", "helped", "value_added", "factor"]
 RECORD_NEEDED = 12
 ACCEPT, DROP = 0.75, 0.25
@@ -33,7 +33,7 @@ def override_advice(
 
     `plan` is the demand plan with its overrides, `standing` their records, `agreed` the consensus of streams, `record`
     what `value_added.record` returns, `noise` each family's expected error at the decision lag, a rate. Overrides are
-    judged by earlier consensus against statistical forecasts, a stream by its own. `factor` is the least-squares part
+    judged by earlier consensus against the plan before it, a stream by its own. `factor` is the least-squares part
     of such changes that was needed: from 0.75 on they are accepted if they brought the WAPE down, to 0.25 dropped.
     """
     forecasts = agreed.weights.loc[~agreed.weights["state"].isin(["unit", "budget"]), "stream"]
@@ -76,10 +76,12 @@ def _alike(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _changes(record: pd.DataFrame, lag: int) -> pd.DataFrame:
-    """Return every earlier change of the statistical forecast at a lag, beside what was needed, in parts of demand."""
+    """Return every earlier change of the forecast at a lag, beside what was needed, in parts of the family's demand."""
     rows = record[record["lag"] == lag]
-    base = rows.loc[rows["stream"] == STATISTICAL, [*KEY, "forecast"]].rename(columns={"forecast": "base"})
-    rows = rows[rows["stream"] != STATISTICAL].merge(base, on=KEY, how="inner", validate="many_to_one")
+    agreed = rows["stream"] == CONSENSUS
+    parts = [beside_base(rows[~agreed], BEFORE), beside_base(rows[agreed | rows["stream"].isin(DECIDED)], DECIDED)]
+    rows = pd.concat(parts, ignore_index=True)
+    rows = rows[~rows["stream"].isin(DECIDED)]
     missed = (rows["base"] - rows["actual"]).abs().groupby(rows["family"])
     whole = rows["actual"].abs().groupby(rows["family"]).transform("sum")
     rows = rows.assign(noise=missed.transform("sum") / whole.where(whole > 0), change=rows["forecast"] - rows["base"])
@@ -164,7 +166,9 @@ def guarded(record: pd.DataFrame, lag: int) -> pd.DataFrame:
         noise = known.drop_duplicates("family").set_index("family")["noise"]
         now = _alike(now.assign(noise=now["family"].map(noise)))
         parts.append(_advised(now, known))
-    rows = pd.concat(parts, ignore_index=True) if parts else _changes(record, lag).assign(**dict.fromkeys(FINDINGS))
+    if not parts:
+        return pd.DataFrame(columns=["stream", "statistical", "as_given", "guarded", "n"])
+    rows = pd.concat(parts, ignore_index=True)
     rows = rows[rows["helped"].notna()]
     kept = rows["factor"].mask(rows["advice"] == "accept", 1.0).mask(rows["advice"] == "drop", 0.0)
     views = {"statistical": rows["base"], "as_given": rows["forecast"], "guarded": rows["base"] + kept * rows["change"]}

@@ -54,17 +54,15 @@ def own_plans(demand_plan: pd.DataFrame, inventory_plan: pd.DataFrame, compariso
 
 
 def _cumulative(steps: set[str]) -> dict[str, set[str]]:
-    """Return the steps that each stream of an own plan holds; the last ones taken are the consensus.
+    """Return the steps that each stream of an own plan holds, in their order.
 
     >>> _cumulative({"baseline", "event", "override"})["with events"] == {"baseline", "event"}
     True
     """
-    done: set[str] = {"baseline"}
-    found = {"statistical": set(done)}
+    found = {"statistical": {"baseline"}}
     for name, own in WITH.items():
-        done |= own & steps
-        if own & steps and done != steps:
-            found[name] = set(done)
+        if own & steps:
+            found[name] = set().union(*found.values(), own)
     return found
 
 

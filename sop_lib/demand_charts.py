@@ -151,7 +151,8 @@ def plan_stack(plan: pd.DataFrame, unit: str) -> Figure:
         charts.scaled(axis, unit)
     charts.end_labels(ax, [(float(steps["baseline"].iloc[-1]), "baseline", charts.MUTED),
                            (float(steps.iloc[-1].sum()), "plan", charts.PLAN)])  # fmt: skip
-    below.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+    if added:
+        below.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
     charts.month_ticks(below, pd.DatetimeIndex(steps.index), every=4)
     return figure
 

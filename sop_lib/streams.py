@@ -7,12 +7,12 @@ import pandas as pd
 
 from sop_lib.tables import ALL
 
-__all__ = ["Consensus", "consensus", "spread_sentence", "with_inputs"]
+__all__ = ["BEFORE", "Consensus", "beside_base", "consensus", "spread_sentence", "with_inputs"]
 
 KEY = ["month", "product", "region"]
 CELL = ["month", "family", "region"]
-STATISTICAL = "statistical"
-BEFORE = ("baseline", "launch", "cannibalisation", "event")
+BEFORE = ("with events", "with launches", "statistical")  # what a stream is compared with: the first that is known
+FORECAST = ["cycle", "month", "family", "regions"]
 OTHER_UNIT = 3.0  # a median this many times the statistical plan, or that part of it, is another unit
 AS_BUDGET, MOSTLY = 0.005, 0.5
 RECORD_NEEDED = 12
@@ -153,10 +153,7 @@ def _judged(record: pd.DataFrame, lag: int) -> pd.DataFrame:
 
     Squared errors are in parts of the family's mean demand, so that a large family does not decide alone.
     """
-    key = ["cycle", "month", "family", "regions"]
-    rows = record[record["lag"] == lag]
-    base = rows.loc[rows["stream"] == STATISTICAL, [*key, "forecast"]].rename(columns={"forecast": "base"})
-    rows = rows.merge(base, on=key, how="inner", validate="many_to_one")
+    rows = beside_base(record[record["lag"] == lag], BEFORE)
     size = rows.groupby("family")["actual"].transform(lambda a: a.abs().mean())
     error, other = rows["forecast"] - rows["actual"], rows["base"] - rows["actual"]
     parts = rows.assign(wape=error.abs(), base=other.abs(), own=(error / size) ** 2, others=(other / size) ** 2, n=1)
@@ -165,6 +162,15 @@ def _judged(record: pd.DataFrame, lag: int) -> pd.DataFrame:
     sums[["wape", "base"]] = sums[["wape", "base"]].div(sums["actual"].where(sums["actual"] > 0), axis=0)
     ratio = sums["own"].clip(lower=1e-12) / sums["others"].where(sums["others"] > 0)
     return sums[["wape", "base", "n"]].assign(ratio=ratio).reset_index()
+
+
+def beside_base(record: pd.DataFrame, steps: tuple[str, ...]) -> pd.DataFrame:
+    """Return earlier forecasts with `base`: what the first of `steps` that is known said of the same, in units."""
+    known = record[record["stream"].isin(steps)]
+    known = known.assign(place=known["stream"].map(steps.index)).sort_values("place", kind="stable")
+    base = known.drop_duplicates(FORECAST)[[*FORECAST, "forecast"]].rename(columns={"forecast": "base"})
+    others = record[~record["stream"].isin(steps)]
+    return others.merge(base, on=FORECAST, how="inner", validate="many_to_one")
 
 
 def spread_sentence(streams: pd.DataFrame, unit: str) -> str:

@@ -6,7 +6,6 @@ import pandas as pd
 from sop_lib import backtest, forecast, weights
 from sop_lib.accuracy import scores
 from sop_lib.backtest import MAX_LAG
-from sop_lib.engines import LOCAL, Engine
 from sop_lib.models import COMBINATION, ORIGINS, RECIPES
 from sop_lib.tables import ALL
 
@@ -19,6 +18,7 @@ FIRST = (NAIVE, ENGINE, STATISTICAL, "with launches", "with events", "with strea
 LEVEL, BESIDE_ENGINE = "family", "family, beside the engine"
 SCOPE = ["family", "regions"]
 KEY = ["cycle", "month", *SCOPE]
+MODELS = "fast"  # the models with which earlier cycles are replayed
 STEADY, CYCLES = 0.8, 6  # a bias is named when this share of at least so many cycles leans the same way
 
 
@@ -117,10 +117,7 @@ def _naive(found: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame:
     return out.assign(forecast=out["naive"])[list(found)]
 
 
-def replayed(
-    past_plans: pd.DataFrame, history: pd.DataFrame, products: pd.DataFrame, *, lag: int, models: str = "fast",
-    engine: Engine = LOCAL,
-) -> pd.DataFrame:  # fmt: skip
+def replayed(past_plans: pd.DataFrame, history: pd.DataFrame, products: pd.DataFrame, lag: int) -> pd.DataFrame:
     """Return what today's engine would have said in the cycles of earlier plans, in the shape of `record`.
 
     It forecasts the same families and regions as one series each, from the cleansed months before the cycle alone;
@@ -132,13 +129,13 @@ def replayed(
     learnt = learnt.assign(level=LEVEL, product=ALL, region=learnt["regions"].map(" + ".join))
     learnt["series"] = learnt["family"] + " · " + learnt["region"]
     ends = asked["cycle"].max() - pd.offsets.MonthBegin(1), asked["cycle"].min() - pd.offsets.MonthBegin(1)
-    count = ORIGINS[models] if len(asked) else 1
+    count = ORIGINS[MODELS] if len(asked) else 1
     parts = []
     for end in pd.date_range(*ends, freq=f"-{count}MS") if len(asked) else ():
         panel = _until(learnt, end + pd.DateOffset(months=MAX_LAG))
         rules = forecast.series_rules(panel)
-        tested = backtest.backtest(panel, rules, MAX_LAG, models, engine=engine)
-        weighed = weights.weighed(tested.table, rules, RECIPES[models], lag)
+        tested = backtest.backtest(panel, rules, MAX_LAG, MODELS)
+        weighed = weights.weighed(tested.table, rules, RECIPES[MODELS], lag)
         said = forecast.combine(tested, weighed.tested).table
         parts.append(said[(said["model"] == COMBINATION) & (said["origin"] <= end)])
     if not parts:

@@ -49,8 +49,8 @@ def test_the_evidence_is_said_in_words():
     assert row["helped"] == 0
     assert row["value_added"] == pytest.approx(-30 / 95)
     assert row["evidence"] == (
-        "Of 12 earlier changes like it by planners (upward, beyond the noise), 0% brought the forecast closer; together "
-        "they lost 31.6 points of WAPE, and of each 100 units changed 0 were needed."
+        "Of 12 earlier changes like it by planners (upward, beyond the noise), 0% brought the forecast closer; "
+        "together they lost 31.6 points of WAPE, and of each 100 units changed 0 were needed."
     )
 
 
@@ -104,6 +104,22 @@ def test_on_the_sample_the_guarded_sales_stream_is_no_worse_than_either():
     assert found.loc["consensus", "guarded"] < found.loc["consensus", "as_given"]
     assert found.loc["sales", "n"] > 50
     assert "sales" in advice.guard_sentence(advice.guarded(record, 2), 2)
+
+
+def test_planners_are_judged_by_what_they_changed_after_events_and_streams():
+    """The plan before them was 130 already: that they left it so is no change, and no record."""
+    record = ledger([130.0] * 12, [130.0] * 12)
+    before = record[record["stream"] == "statistical"].assign(stream="with streams", forecast=130.0)
+    row = advised(pd.concat([record, before], ignore_index=True), UP).iloc[0]
+    assert row["n"] == 0
+    lower = pd.concat([record, before.assign(forecast=120.0)], ignore_index=True)
+    assert advised(lower, UP).iloc[0]["n"] == 12
+
+
+def test_without_a_record_nothing_is_said_of_the_advice():
+    found = advice.guarded(ledger([], []), 2)
+    assert found.empty
+    assert advice.guard_sentence(found, 2).startswith("There is no record")
 
 
 def test_no_month_of_the_cycle_or_later_is_looked_at():

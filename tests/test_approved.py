@@ -66,18 +66,19 @@ def test_a_closed_plan_becomes_rows_of_past_plans_by_hand():
     first = rows[rows["month"] == OCT].set_index(["stream", "measure", "region"])["quantity"]
     assert first.to_dict() == {
         ("consensus", "demand", "North"): 81.0, ("consensus", "demand", "South"): 27.0,
+        ("with launches", "demand", "North"): 81.0, ("with launches", "demand", "South"): 27.0,
         ("statistical", "demand", "North"): 75.0, ("statistical", "demand", "South"): 25.0,
         ("consensus", "supply", "ALL"): 200.0, ("consensus", "inventory", "ALL"): 20.0,
         ("consensus", "backlog", "ALL"): 2.0,
     }  # fmt: skip
 
 
-def test_steps_before_the_last_are_streams_of_their_own():
+def test_the_plan_after_each_step_is_a_stream_of_its_own():
     plan = planned(OCT, 100.0, launch=8.0)
     event = plan["demand_plan"].query("step == 'launch'").assign(step="event")
     rows = own(plan | {"demand_plan": pd.concat([plan["demand_plan"], event])})
     sums = rows[(rows["measure"] == "demand") & (rows["month"] == OCT)].groupby("stream")["quantity"].sum()
-    assert sums.to_dict() == {"statistical": 100.0, "with launches": 108.0, "consensus": 116.0}
+    assert sums.to_dict() == {"statistical": 100.0, "with launches": 108.0, "with events": 116.0, "consensus": 116.0}
 
 
 def test_each_cycle_has_the_strategy_it_proposed():
