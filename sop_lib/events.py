@@ -40,7 +40,8 @@ def past_effects(panel: pd.DataFrame, events: pd.DataFrame, worth: pd.DataFrame)
     rows = panel.rename(columns={"cleansed": "quantity"})
     demand = rows.pivot(index="month", columns=SCOPE, values="quantity").sort_index(axis=1).asfreq("MS").fillna(0.0)
     scopes = list(past[SCOPE].drop_duplicates().itertuples(index=False, name=None))
-    found = [_rates(scope, past, demand) for scope in scopes]
+    reach = np.array([_cells(demand, scope) for scope in past[SCOPE].to_numpy()])
+    found = [_rates(scope, past, reach, demand) for scope in scopes]
     rates = pd.concat(found) if found else pd.DataFrame(columns=["event", *RATES, "basis"])
     out = past.merge(rates.astype(dict.fromkeys(RATES, "float64")), on="event", how="left", validate="one_to_one")
     hit = _covered(rows, out)
@@ -89,10 +90,13 @@ def _with_money(out: pd.DataFrame, hit: pd.DataFrame, worth: pd.DataFrame) -> pd
     return out.assign(return_on_spend=(out["margin"] - spent) / spent).astype({"units": float, "margin": float})
 
 
-def _rates(scope: tuple[str, ...], past: pd.DataFrame, demand: pd.DataFrame) -> pd.DataFrame:
-    """Return event, achieved, low, high and basis of the events of a scope; `basis` says why there is no rate."""
+def _rates(scope: tuple[str, ...], past: pd.DataFrame, reach: np.ndarray, demand: pd.DataFrame) -> pd.DataFrame:
+    """Return event, achieved, low, high and basis of the events of a scope; `basis` says why there is no rate.
+
+    `reach` says which columns of `demand` each event covers.
+    """
     mine = past.loc[(past[SCOPE] == list(scope)).all(axis=1), ["event"]]
-    reach, cells = np.array([_cells(demand, e) for e in past[SCOPE].to_numpy()]), _cells(demand, scope)
+    cells = _cells(demand, scope)
     total = demand.loc[:, cells].sum(axis=1)
     sold = total > 0
     total = total[sold.cummax() & sold[::-1].cummax()[::-1]]
@@ -290,7 +294,11 @@ def headline(effects: pd.DataFrame, currency: str) -> list[str]:
     said = []
     if len(past):
         asked = f"{counted(len(past), 'past event')} could be measured"
-        worst = known.assign(off=known["achieved"] - known["claimed"]).sort_values("off", key=lambda o: -o.abs())
+        worst = (
+            known[known["kind"] != "one_off"]
+            .assign(off=known["achieved"] - known["claimed"])
+            .sort_values("off", key=lambda o: -o.abs())
+        )
         most = "".join(
             f"; furthest off {w.event}: {w.claimed:+.0%} claimed, {w.achieved:+.0%} achieved"
             for w in worst.head(1).itertuples()
