@@ -313,13 +313,9 @@ def score_labels(lag: int) -> dict[str, str]:
     return heads | {"loss": f"scaled error, lag {lag}"}
 
 
-FORMATS: dict = dict.fromkeys(
-    ["plan", "low", "high", "approved", "budget", "last_year", "at_stake", "last_12", "next_12", "quantity", "n"],
-    "{:,.0f}",
-)
-FORMATS |= dict.fromkeys(
-    ["to_approved", "to_budget", "to_last_year", "margin", "bias", "value_added", "change"], "{:+.1%}"
-)
+COUNTS = "plan low high approved budget last_year at_stake last_12 next_3 next_12 horizon quantity n"
+CHANGES = "to_approved to_budget to_last_year margin bias value_added value_added_step change"
+FORMATS: dict = dict.fromkeys(COUNTS.split(), "{:,.0f}") | dict.fromkeys(CHANGES.split(), "{:+.1%}")
 FORMATS |= dict.fromkeys(["wape", "naive", "coverage80", "coverage95", "share"], "{:.1%}")
 FORMATS |= dict.fromkeys(["mase", "rmsse"], "{:.2f}") | {"tracking_signal": "{:+.1f}"}
 FORMATS |= {"weight": "{:.0%}", "loss": "{:.3f}", "pinball": "{:,.2f}"}
