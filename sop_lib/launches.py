@@ -142,7 +142,7 @@ def _ages(launches: pd.DataFrame, until: pd.Timestamp) -> pd.DataFrame:
 
 
 def likeness(launches: pd.DataFrame, history: pd.DataFrame, products: pd.DataFrame) -> pd.DataFrame:
-    """Return how like each launch every product with a year of history is: a score of 0 to 1, and why.
+    """Return how like each launch every product with a year of history is: a score of 0 to 1.
 
     Score = mean of three: the same family; a list price within ±15 %; the correlation of its season (mean of each
     calendar month) with that of the launch's family. Best first per launch.
@@ -160,15 +160,8 @@ def likeness(launches: pd.DataFrame, history: pd.DataFrame, products: pd.DataFra
     out["season"] = np.nan_to_num(both.sum(axis=1))
     parts = [out["same_family"], out["price"].abs() <= PRICE_NEAR, out["season"].clip(lower=0)]
     out["score"] = sum(part.astype("float64") for part in parts) / len(parts)
-    told = zip(out["same_family"], out["price"], out["season"], strict=True)
-    out["why"] = pd.Series([_why(*facts) for facts in told], dtype="object")
     out = out.sort_values(["product", "score", "like_product"], ascending=[True, False, True], ignore_index=True)
-    return out[["product", "like_product", "score", "same_family", "price", "season", "why"]]
-
-
-def _why(same_family: bool, price: float, season: float) -> str:
-    price_said = "price not known" if np.isnan(price) else f"price {price:+.0%}"
-    return f"{'same' if same_family else 'another'} family, {price_said}, season r {season:.2f}"
+    return out[["product", "like_product", "score", "same_family", "price", "season"]]
 
 
 def _profile(history: pd.DataFrame, member: str) -> pd.DataFrame:

@@ -35,21 +35,27 @@ def dated(
     """Return products and launches with the dates that engineering changes set, and each move in words.
 
     A change with a successor, effective in or after the cycle: its product ends the month before, and the
-    successor is launched in that month. Changes of the past move nothing: history says what happened.
+    successor is launched in that month; the earliest of several of a product is followed. Changes of the past move
+    nothing: history says what happened.
     """
     ahead = changes[changes["successor"].notna() & (changes["effective_month"] >= cycle)]
-    ahead = ahead.sort_values(["effective_month", "change"]).drop_duplicates("product")
-    start = ahead.drop_duplicates("successor").set_index("successor")["effective_month"]
-    of = ahead.set_index("product")
+    ahead = ahead.sort_values(["effective_month", "change"])
+    of = ahead.drop_duplicates("product").set_index("product")
+    to = of.drop_duplicates("successor").set_index("successor")
     known = products.assign(
         end_month=_set(products, "end_month", of["effective_month"] - pd.DateOffset(months=1)),
         successor=_set(products, "successor", of["successor"]),
-        launch_month=_set(products, "launch_month", start),
+        launch_month=_set(products, "launch_month", to["effective_month"]),
     )
-    rows = launches.assign(launch_month=_set(launches, "launch_month", start))
-    moves = [*_moves(products, known, "end_month", "ends"), *_moves(launches, rows, "launch_month", "is launched")]
-    names = pd.concat([of["change"], ahead.set_index("successor")["change"]])
-    return known, rows, [f"{names[name]}: {said}" for name, said in moves]
+    rows = launches.assign(launch_month=_set(launches, "launch_month", to["effective_month"]))
+    moves = [
+        *_moves(products, known, "end_month", "ends", of["change"]),
+        *_moves(launches, rows, "launch_month", "is launched", to["change"]),
+    ]
+    later = ahead[ahead.duplicated("product")]
+    pairs = zip(later["change"], later["product"], strict=True)
+    left = [f"{change}: not followed, {of.at[name, 'change']} ends {name} before" for change, name in pairs]
+    return known, rows, [*moves, *left]
 
 
 def _set(rows: pd.DataFrame, column: str, values: pd.Series) -> pd.Series:
@@ -58,12 +64,12 @@ def _set(rows: pd.DataFrame, column: str, values: pd.Series) -> pd.Series:
     return rows[column].mask(named, rows["product"].map(values)) if named.any() else rows[column]
 
 
-def _moves(before: pd.DataFrame, after: pd.DataFrame, column: str, verb: str) -> list[tuple[str, str]]:
-    """Return (product, what moved from when to when) where a date differs."""
+def _moves(before: pd.DataFrame, after: pd.DataFrame, column: str, verb: str, change: pd.Series) -> list[str]:
+    """Return what moved from when to when, and by which change, where a date differs."""
     both = zip(before["product"], before[column], after[column], strict=True)
     moved = [(name, was, now) for name, was, now in both if now != was and not pd.isna(now)]
-    was_said = [f" instead of {was:%Y-%m}" if not pd.isna(was) else "" for _, was, _ in moved]
-    return [(name, f"{name} {verb} {now:%Y-%m}{was}") for (name, _, now), was in zip(moved, was_said, strict=True)]
+    was_said = ["" if pd.isna(was) else f" instead of {was:%Y-%m}" for _, was, _ in moved]
+    return [f"{change[p]}: {p} {verb} {now:%Y-%m}{said}" for (p, _, now), said in zip(moved, was_said, strict=True)]
 
 
 def lived(launches: pd.DataFrame, history: pd.DataFrame, products: pd.DataFrame) -> pd.DataFrame:
@@ -111,8 +117,8 @@ def _ratio(actual: pd.Series, planned: pd.Series) -> pd.Series:
     return actual / planned.where(planned > 0)
 
 
-def reviewed(launches: pd.DataFrame, history: pd.DataFrame, products: pd.DataFrame) -> pd.DataFrame:
-    """Return the launches with ranges and cannibalisation filled from past launches, and young ones re-read.
+def reviewed(launches: pd.DataFrame, rows: pd.DataFrame, history: pd.DataFrame, products: pd.DataFrame) -> pd.DataFrame:
+    """Return the launches with ranges and cannibalisation filled from past ones (`lived`), and young ones re-read.
 
     A blank range: P10 and P90 of achieved over planned first-year volume of 3 or more past launches (Student's t for
     one more launch). Re-read, in the first year: volume × (1 + Z × (ratio - 1)), where ratio is actual over
@@ -122,7 +128,6 @@ def reviewed(launches: pd.DataFrame, history: pd.DataFrame, products: pd.DataFra
     `cannibalised` falls by a twelfth per month sold: the parent's last year shows the rest.
     Source: Bühlmann and Straub (1970), credibility. `basis` says it in words.
     """
-    rows = lived(launches, history, products)
     scores = launch_scorecard(launches, rows, history)
     ratios = scores.loc[scores["after"] == YEAR, "ratio"].dropna()
     planned, spread = launches["volume_year_1"], ratios.std() * stats.t.ppf(0.9, max(len(ratios) - 1, 1))
@@ -219,7 +224,14 @@ def like_products(launches: pd.DataFrame, history: pd.DataFrame, products: pd.Da
     named = near["product"].map(launches.set_index("product")["like_product"]).eq(near["like_product"])
     near["named"] = np.where(named, "named", "")
     near = near[named | (near.groupby("product").cumcount() < most)]
+    told = zip(near["same_family"], near["price"], near["season"], strict=True)
+    near = near.assign(why=pd.Series([_why(*facts) for facts in told], near.index, dtype="object"))
     return near[["product", "like_product", "named", "score", "why"]].reset_index(drop=True)
+
+
+def _why(same_family: bool, price: float, season: float) -> str:
+    price_said = "price not known" if np.isnan(price) else f"price {price:+.0%}"
+    return f"{'same' if same_family else 'another'} family, {price_said}, season r {season:.2f}"
 
 
 def launch_ranges(plan: pd.DataFrame, launches: pd.DataFrame, ready: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:

@@ -47,6 +47,10 @@ def change(**facts) -> pd.DataFrame:
     return tables.check("engineering_changes", pd.DataFrame([{**row, **facts}]))
 
 
+def reviewed(new: pd.DataFrame, history: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
+    return life_cycle.reviewed(new, life_cycle.lived(new, history, known), history, known)
+
+
 FLAT = {"A": ("2023-11-01", [100.0] * 36), "C": ("2023-11-01", [100.0] * 36)}
 
 
@@ -76,6 +80,17 @@ def test_a_change_of_the_past_or_without_a_successor_moves_nothing():
         pd.testing.assert_frame_equal(after, known)
         pd.testing.assert_frame_equal(rows, new)
         assert not moves
+
+
+def test_changes_in_a_chain_move_each_product_once_and_a_second_change_is_told():
+    rows = [change(), change(change="E2", product="B", effective_month="2027-09-01", successor="C"),
+            change(change="E3", effective_month="2027-05-01", successor="D")]  # fmt: skip
+    after, _, moves = life_cycle.dated(products(), launch().head(0), pd.concat(rows, ignore_index=True), CYCLE)
+    facts = after.set_index("product")
+    assert facts["successor"].fillna("").tolist() == ["B", "C", "", ""]
+    assert facts["launch_month"].isna().tolist() == [True, False, False, True]
+    assert facts["end_month"].dt.strftime("%Y-%m").tolist()[:2] == ["2027-02", "2027-08"]
+    assert moves == ["E1: A ends 2027-02", "E2: B ends 2027-08", "E3: not followed, E1 ends A before"]
 
 
 # Past launches
@@ -126,12 +141,12 @@ def test_a_launch_without_a_like_product_takes_the_one_alike_in_family_price_and
     known = products({"product": "A", "unit_price": 30.0}, {"product": "B", "unit_price": 11.0})
     near = launches.likeness(launch(), history, known)
     assert near["like_product"].tolist() == ["C", "A"]
-    assert near["why"].tolist() == ["same family, price -9%, season r 1.00", "same family, price +173%, season r 1.00"]
     assert near["score"].tolist() == pytest.approx([1, 2 / 3])
     coming = launch(like_product=None, launch_month="2027-01-01")
     assert "spread like C" in launches.launch_plan(coming, history, known, AHEAD).reason.iloc[0]
     shown = life_cycle.like_products(launch(launch_month="2027-01-01"), history, known)
     assert shown[["like_product", "named"]].values.tolist() == [["C", ""], ["A", "named"]]
+    assert shown["why"].tolist() == ["same family, price -9%, season r 1.00", "same family, price +173%, season r 1.00"]
 
 
 # Early re-read
@@ -143,12 +158,12 @@ def test_a_young_launch_is_re_read_by_what_sold_and_its_range_narrows():
     past = launch(product="D", launch_month="2024-11-01", volume_year_1=1140.0)
     new = pd.concat([own, past], ignore_index=True)
     history = sold(**FLAT, D=("2024-11-01", [50.0] * 3 + [110.0] * 21), B=("2026-08-01", [40.0] * 3))
-    ready = life_cycle.reviewed(new, history, products()).set_index("product").loc["B"]
+    ready = reviewed(new, history, products()).set_index("product").loc["B"]
     assert ready["ratio"] == pytest.approx(0.8)
     assert 0 < ready["weight"] < 1
     assert ready["volume_year_1"] == pytest.approx(1140 * (1 - 0.2 * ready["weight"]))
     assert ready["high"] - ready["low"] == pytest.approx(1140 * np.sqrt(1 - ready["weight"]))
-    plan = launches.launch_plan(life_cycle.reviewed(new, history, products()), history, products(), AHEAD)
+    plan = launches.launch_plan(reviewed(new, history, products()), history, products(), AHEAD)
     assert plan["product"].unique().tolist() == ["B"]
     assert "re-read after 3 months" in plan.reason.iloc[0]
 
@@ -156,7 +171,7 @@ def test_a_young_launch_is_re_read_by_what_sold_and_its_range_narrows():
 def test_the_weight_is_that_of_credibility():
     """Without past launches half the weight comes after six months of plan: Z = 3 / (3 + 6) for months 4 to 6."""
     history = sold(**FLAT, B=("2026-05-01", [10.0] * 3 + [50.0] * 3))
-    ready = life_cycle.reviewed(launch(launch_month="2026-05-01"), history, products()).iloc[0]
+    ready = reviewed(launch(launch_month="2026-05-01"), history, products()).iloc[0]
     assert ready["ratio"] == pytest.approx(0.5)
     assert ready["weight"] == pytest.approx(1 / 3)
     assert ready["volume_year_1"] == pytest.approx(1200 * (1 - 0.5 / 3))
@@ -164,7 +179,7 @@ def test_the_weight_is_that_of_credibility():
 
 def test_first_months_are_not_read_where_no_past_launch_tells_a_ramp():
     history = sold(**FLAT, B=("2026-08-01", [10.0] * 3))
-    ready = life_cycle.reviewed(launch(), history, products()).iloc[0]
+    ready = reviewed(launch(), history, products()).iloc[0]
     assert (ready["volume_year_1"], ready["weight"], ready["basis"]) == (1200, 0, "")
 
 
@@ -174,10 +189,10 @@ def test_a_blank_range_comes_from_three_past_launches_or_stays_blank():
     rows = [launch(product=p, launch_month="2025-11-01") for p in units]
     known = pd.concat([products(), products().head(1).assign(product="E")], ignore_index=True)
     coming = launch(product="E", launch_month="2027-01-01", volume_year_1=100)
-    ready = life_cycle.reviewed(pd.concat([*rows, coming], ignore_index=True), history, known).set_index("product")
+    ready = reviewed(pd.concat([*rows, coming], ignore_index=True), history, known).set_index("product")
     wide = 10 * 1.8856 * np.sqrt(4 / 3)  # Student's t at 0.9 with 2 degrees of freedom
     assert ready.loc["E", ["low", "high"]].tolist() == pytest.approx([100 - wide, 100 + wide], abs=0.01)
-    few = life_cycle.reviewed(pd.concat([rows[0], coming], ignore_index=True), history, known)
+    few = reviewed(pd.concat([rows[0], coming], ignore_index=True), history, known)
     assert few[["low", "high"]].isna().all(axis=None)
 
 
@@ -235,7 +250,7 @@ def test_the_rate_of_past_launches_is_what_their_parents_lost_against_their_fami
     assert life_cycle.past_cannibalisation(old, history, products()) == pytest.approx(0.5)
     coming = launch(product="D", launch_month="2027-01-01", cannibalises="A")
     both = pd.concat([old, coming], ignore_index=True)
-    assert life_cycle.reviewed(both, history, products())["cannibalised"].tolist() == pytest.approx([0, 0.5])
+    assert reviewed(both, history, products())["cannibalised"].tolist() == pytest.approx([0, 0.5])
     ended = products({"product": "A", "end_month": "2026-12-01", "successor": "B"})
     assert np.isnan(life_cycle.past_cannibalisation(old, history, ended))
 
@@ -243,7 +258,7 @@ def test_the_rate_of_past_launches_is_what_their_parents_lost_against_their_fami
 def test_what_a_parent_s_last_year_shows_is_not_taken_again():
     history = sold(**FLAT, B=("2026-08-01", [10.0] * 3))
     new = launch(cannibalises="A", cannibalised=0.4)
-    assert life_cycle.reviewed(new, history, products())["cannibalised"].tolist() == pytest.approx([0.3])
+    assert reviewed(new, history, products())["cannibalised"].tolist() == pytest.approx([0.3])
 
 
 # The end of life
@@ -270,7 +285,7 @@ def test_run_out_by_hand():
 def test_the_headline_tells_of_past_young_and_ending_products():
     new, history = past_launch()
     score = life_cycle.launch_scorecard(new, life_cycle.lived(new, history, products()), history)
-    ready = life_cycle.reviewed(new, history, products())
+    ready = reviewed(new, history, products())
     ending = pd.DataFrame({"left_over": [9.0], "left_over_value": [54.0]})
     said = life_cycle.headline(score, ready, ending, "EUR")
     assert said[0] == "B sold 1,140 in its first year against 1,200 planned (95%), inside its range."
@@ -293,7 +308,7 @@ def test_paths_of_a_launch_have_its_range_and_replace_its_own():
     new = launch(launch_month="2026-11-01", low=600, high=2400)
     plan = launches.launch_plan(new, sold(**FLAT), products(), AHEAD).assign(step="launch")
     series = pd.DataFrame({"family": "F", "product": ["A", "B"], "region": "ALL"})
-    ready = life_cycle.reviewed(new, sold(**FLAT), products())
+    ready = reviewed(new, sold(**FLAT), products())
     all_series, paths = life_cycle.in_paths(series, np.ones((500, 2, 24), dtype="float32"), plan, ready, AHEAD)
     assert all_series["product"].tolist() == ["A", "B"]
     assert (paths[:, 0] == 1).all()
@@ -337,7 +352,7 @@ def test_the_ramp_of_the_sample_is_the_one_that_was_made(sample):
 
 def test_the_plan_of_the_sample_s_launch_is_drawn(sample):
     known, history, new = sample
-    ready = life_cycle.reviewed(new, history, known)
+    ready = reviewed(new, history, known)
     plan = launches.launch_plan(ready, launches.chained(history, known, CYCLE), known, AHEAD).assign(step="launch")
     ranges = life_cycle.launch_ranges(plan, new, ready, life_cycle.lived(new, history, known))
     year = ranges[ranges["product"] == "BBQ-08"][["low", "likely", "high"]].sum()
