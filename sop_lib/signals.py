@@ -22,10 +22,13 @@ RULES = {
 def limits(values: pd.DataFrame) -> pd.DataFrame:
     """Return the middle, low and high natural limit of each column: mean ± 2.66 × mean moving range.
 
+    Blank months are passed over.
+
     >>> limits(pd.DataFrame({"A": [10.0, 12.0, 11.0, 13.0, 12.0]})).round(2).values.tolist()
     [[11.6, 7.61, 15.59]]
     """
-    middle, width = values.mean(), WIDTH * values.diff().abs().mean()
+    middle = values.mean()
+    width = WIDTH * values.apply(lambda column: column.dropna().diff().abs().mean())
     return pd.DataFrame({"middle": middle, "low": middle - width, "high": middle + width})
 
 

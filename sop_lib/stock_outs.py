@@ -10,6 +10,7 @@ __all__ = ["sentence", "stock_outs", "summary"]
 LOW_STOCK, LOW_SALES = 0.05, 0.9
 REGULAR, SELDOM_LOW, MONTHS_NEEDED = 0.75, 0.25, 24
 PHASE_OUT = pd.DateOffset(months=6)
+SILENT = 4
 NEAR = 24.0  # months away at which a month counts a third
 SEASON_PRIOR = (0.5, 2.0, 8.0, 32.0, 128.0)  # months that speak for the family's season
 COLUMNS = ["month", "product", "region", "family", "stock", "raw", "expected", "quantity"]
@@ -24,7 +25,8 @@ def stock_outs(panel: pd.DataFrame, inventory: pd.DataFrame, products: pd.DataFr
     of that share, and near months more than distant ones. `stock`, `raw` and `expected` are the region's part;
     `quantity` is expected minus sold, more than 0, in regions by the product's share of the 12 months before.
     Nothing is claimed of products that sell now and then, are often without stock, end within 6 months, or have
-    less than 24 months with stock; nor without `inventory`.
+    less than 24 months with stock, nor after a product's last sale once it was silent for 4 months; nor without
+    `inventory`.
     """
     if inventory.empty:
         return pd.DataFrame(columns=COLUMNS)
@@ -49,7 +51,8 @@ def _low(stock: pd.DataFrame, sold: pd.DataFrame, panel: pd.DataFrame, products:
     usual = sold.groupby(pd.DatetimeIndex(sold.index).month).median()
     need = usual.reindex(pd.DatetimeIndex(sold.index + pd.offsets.MonthBegin(1)).month).set_axis(sold.index)
     low = (stock <= LOW_STOCK * need) & need.gt(0)
-    selling = sold.gt(0)[::-1].cummax()[::-1] & sold.gt(0).cummax()
+    now = sold.iloc[-SILENT:].gt(0).any()  # whoever sold in the last months may sell again
+    selling = (sold.gt(0)[::-1].cummax()[::-1] | now) & sold.gt(0).cummax()
     ends = pd.to_datetime(products.set_index("product")["end_month"]).reindex(sold.columns)
     ending = np.asarray(sold.index)[:, None] >= (ends - PHASE_OUT).to_numpy()[None, :]
     missing = panel.loc[panel["status"].eq("missing"), "month"].unique()

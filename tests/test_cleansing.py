@@ -234,3 +234,25 @@ def test_the_spring_of_2020_is_a_signal_of_petroleum_and_no_outlier():
     found = signals.signals(year, history.unit_values(year, given["products"]))
     assert found[found["month"].eq("2020-04-01") & found["family"].eq("Gasoline")]["rule"].tolist() == ["outside"]
     assert cleansing.adjustments(before, NO_OUTS).empty
+
+
+@pytest.mark.parametrize("count", [1, 5, 13, 36, 60])
+@pytest.mark.parametrize("kind", ["steady", "lumpy", "no stock", "gap", "returns"])
+def test_small_and_odd_companies_pass_through_every_step(count, kind):
+    values = {"lumpy": [0.0, 0.0, 50.0] * 20, "returns": [100.0] * 59 + [-5.0]}.get(kind, [100.0] * 60)[-count:]
+    values = [None if kind == "gap" and n in (2, 40) else v for n, v in enumerate(values)]
+    before = panel({(p, "N"): values for p in "AB"})
+    products = pd.DataFrame({"product": list("AB"), "family": "F", "end_month": pd.NaT})
+    stock = before[["month", "product"]].assign(on_hand=0.0 if kind == "no stock" else 100.0)
+    outs = stock_outs.stock_outs(before, tables.check("inventory", stock), products)
+    prices = pd.DataFrame({"product": list("AB"), "price": np.nan, "cost": np.nan})
+    changes = cleansing.adjustments(before, outs, event(uplift_units=5))
+    after = cleansing.cleansed(before, changes)
+    found = signals.signals(after, prices)
+    for name, table in (("adjustments", changes), ("signals", found)):
+        tables.check(name, table.assign(cycle=CYCLE))
+    assert set(changes["cause"]) <= set(cleansing.NAMES)
+    assert cleansing.outliers(after).empty
+    assert cleansing.sentence(changes, after, prices)
+    assert signals.surprise_sentence(signals.last_surprise(found))
+    assert len(cleansing.largest(changes, prices)) <= len(changes)

@@ -76,6 +76,14 @@ def test_nothing_is_claimed_without_inventory_while_phasing_out_or_of_what_is_ne
     assert "nobody can tell" in stock_outs.sentence(pd.DataFrame(), False, "EUR")
 
 
+def test_a_product_that_sold_nothing_this_month_is_out_of_stock_one_silent_for_long_has_ended():
+    panel, inventory = company({"2026-10-01": 0.0})
+    outs = stock_outs.stock_outs(panel, inventory, PRODUCTS)
+    assert outs["quantity"].sum() == pytest.approx(100 * (1 + 0.5 * np.sin(2 * np.pi * 10 / 12)))
+    panel, inventory = company({f"2026-{m:02d}-01": 0.0 for m in range(5, 11)})
+    assert stock_outs.stock_outs(panel, inventory, PRODUCTS).empty
+
+
 @given(st.integers(0, 1000), st.sampled_from(["2024-01-01", "2025-06-01", "2026-02-01"]), st.floats(0.05, 0.7))
 @trials(max_examples=25, deadline=None)
 def test_hidden_demand_is_positive_near_the_truth_and_found_once(seed, month, share):
