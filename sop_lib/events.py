@@ -275,35 +275,29 @@ def reviewed(
 ) -> pd.DataFrame:
     """Return `event_effects`: the past events as measured, and those that begin in the plan with what they should add.
 
-    `plan` is the demand plan: units of a coming event are the sum of its rows of step `event`, its margin and return
-    on spend what those are worth. `used` is the rate before its probability.
+    `past` may hold coming ones from an earlier run: they are made anew. `plan` is the demand plan: units of a coming
+    event are the sum of its rows of step `event`, its margin and return on spend what those are worth.
     """
     ahead = coming(_named(events, plan), cycle, past)
     ahead = ahead[ahead["from_month"] >= cycle].rename(columns={"uplift_rate": "claimed"})
     rows = plan[plan["step"] == "event"].rename(columns={"item": "event", "quantity": "units"})
     new = _with_money(ahead, rows[["event", "product", "units"]], worth).reindex(columns=EFFECTS)
-    parts = [part for part in (past, new) if len(part)]
-    return pd.concat(parts, ignore_index=True) if parts else past
+    parts = [part[EFFECTS] for part in (past[past["from_month"] < cycle], new) if len(part)]
+    return pd.concat(parts, ignore_index=True) if parts else past[EFFECTS]
 
 
 def headline(effects: pd.DataFrame, currency: str) -> list[str]:
     """Return in sentences how far the claims of past events held, and what the coming ones should add."""
     past, ahead = effects[effects["achieved"].notna()], effects[effects["achieved"].isna() & effects["units"].notna()]
-    known = past.dropna(subset="claimed")
-    inside = known["claimed"].between(known["low"], known["high"])
+    known = past.dropna(subset="claimed").assign(off=lambda e: (e["achieved"] - e["claimed"]).abs())
     said = []
     if len(past):
-        asked = f"{counted(len(past), 'past event')} could be measured"
-        worst = (
-            known[known["kind"] != "one_off"]
-            .assign(off=known["achieved"] - known["claimed"])
-            .sort_values("off", key=lambda o: -o.abs())
+        inside = known["claimed"].between(known["low"], known["high"]).sum()
+        worst = known[known["kind"] != "one_off"].nlargest(1, "off").itertuples()
+        most = "".join(f"; furthest off {w.event}: {w.claimed:+.0%} claimed, {w.achieved:+.0%} achieved" for w in worst)
+        said.append(
+            f"{counted(len(past), 'past event')} could be measured; the claim of {inside} lies inside its interval{most}."
         )
-        most = "".join(
-            f"; furthest off {w.event}: {w.claimed:+.0%} claimed, {w.achieved:+.0%} achieved"
-            for w in worst.head(1).itertuples()
-        )
-        said.append(f"{asked}; the claim of {inside.sum()} lies inside its interval{most}.")
     if len(ahead):
         money = f", a margin of {currency} {ahead['margin'].sum():,.0f}" if ahead["margin"].notna().any() else ""
         said.append(f"{counted(len(ahead), 'coming event')} should add {ahead['units'].sum():,.0f} units{money}.")

@@ -161,6 +161,15 @@ def test_nothing_past_and_no_event_at_all_give_empty_tables():
     assert events.headline(none, "EUR") == ["No event was given, past or coming."]
 
 
+def test_the_claim_furthest_off_is_named():
+    told = deal("2024-05", product="A", uplift_rate=0.9)
+    found, _ = events.past_effects(sold(both_regions("A", "2024-05", factor=1.2)), told, WORTH)
+    assert events.headline(found, "EUR") == [
+        "1 past event could be measured; the claim of 0 lies inside its interval; "
+        "furthest off Deal: +90% claimed, +20% achieved."
+    ]
+
+
 def test_names_are_only_names():
     name = "<script>alert('$1|=\n\"')</script>"
     panel = sold(both_regions("A", "2024-05", factor=1.5)).replace({"product": {"A": name}})
@@ -207,6 +216,8 @@ def test_coming_events_are_reviewed_with_what_the_plan_expects_of_them():
     none, _ = events.past_effects(sold({}), told, WORTH)
     row = events.reviewed(none, told, plan, WORTH, CYCLE).iloc[0]
     assert (row.units, row.margin, row.return_on_spend, row.used) == (6.0, 60.0, 2.0, 0.2)
+    again = events.reviewed(events.reviewed(none, told, plan, WORTH, CYCLE), told, plan, WORTH, CYCLE)
+    assert again.event.tolist() == ["Deal"]
     assert events.headline(events.reviewed(none, told, plan, WORTH, CYCLE), "EUR") == [
         "1 coming event should add 6 units, a margin of EUR 60."
     ]
