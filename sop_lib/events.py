@@ -295,9 +295,8 @@ def headline(effects: pd.DataFrame, currency: str) -> list[str]:
         inside = known["claimed"].between(known["low"], known["high"]).sum()
         worst = known[known["kind"] != "one_off"].nlargest(1, "off").itertuples()
         most = "".join(f"; furthest off {w.event}: {w.claimed:+.0%} claimed, {w.achieved:+.0%} achieved" for w in worst)
-        said.append(
-            f"{counted(len(past), 'past event')} could be measured; the claim of {inside} lies inside its interval{most}."
-        )
+        asked = f"{counted(len(past), 'past event')} could be measured"
+        said.append(f"{asked}; the claim of {inside} lies inside its interval{most}.")
     if len(ahead):
         money = f", a margin of {currency} {ahead['margin'].sum():,.0f}" if ahead["margin"].notna().any() else ""
         said.append(f"{counted(len(ahead), 'coming event')} should add {ahead['units'].sum():,.0f} units{money}.")
