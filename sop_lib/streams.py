@@ -7,7 +7,7 @@ import pandas as pd
 
 from sop_lib.tables import ALL
 
-__all__ = ["BEFORE", "Consensus", "beside_base", "consensus", "spread_sentence", "with_inputs"]
+__all__ = ["BEFORE", "Consensus", "beside_base", "consensus", "next_year", "spread_sentence", "with_inputs"]
 
 KEY = ["month", "product", "region"]
 CELL = ["month", "family", "region"]
@@ -171,6 +171,17 @@ def beside_base(record: pd.DataFrame, steps: tuple[str, ...]) -> pd.DataFrame:
     base = known.drop_duplicates(FORECAST)[[*FORECAST, "forecast"]].rename(columns={"forecast": "base"})
     others = record[~record["stream"].isin(steps)]
     return others.merge(base, on=FORECAST, how="inner", validate="many_to_one")
+
+
+def next_year(streams: pd.DataFrame) -> pd.DataFrame:
+    """Return per stream and family what it says of the next twelve months beside the plan of the same, in units.
+
+    `difference` is the stream's less the plan's; `spread` how far all views of the same months and regions lie apart.
+    """
+    near = streams[streams["month"] < streams["month"].min() + pd.DateOffset(months=12)]
+    sums = near.groupby(["stream", "family"], as_index=False)[["quantity", "statistical", "spread"]].sum()
+    sums.insert(4, "difference", sums["quantity"] - sums["statistical"])
+    return sums
 
 
 def spread_sentence(streams: pd.DataFrame, unit: str) -> str:

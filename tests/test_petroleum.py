@@ -123,6 +123,18 @@ def test_value_added_of_the_outlooks_is_judged_on_what_came_in_the_us(found, pan
     assert streams["lag"].max() > 12
 
 
+def test_the_outlooks_stand_beside_the_engine_of_today_on_the_same_months(found, panel):
+    given = found.tables["past_plans"], panel, found.tables["products"]
+    engine = value_added.replayed(*given, lag=2)
+    streams = value_added.value_added(*given, engine)
+    told = streams[streams["level"] != "family"].set_index(["stream", "lag"])
+    assert told.loc["outlook", "n"].tolist() == told.loc[value_added.ENGINE, "n"].tolist()
+    assert told.loc[("outlook", 2), "n"] == 76
+    naive, engine_now, outlook = (told.loc[(s, 2), "wape"] for s in (value_added.NAIVE, value_added.ENGINE, "outlook"))
+    assert engine_now < outlook < naive
+    assert told.loc[("outlook", 2), "value_added_step"] == pytest.approx(engine_now - outlook)
+
+
 def test_an_outlook_is_no_approved_plan(found):
     assert len(finance.earlier_plans(found.tables["past_plans"], found.tables["products"])) == 0
 

@@ -86,6 +86,7 @@ def test_the_rule_statistical_moves_nothing_and_the_mean_shares_alike():
     found = agreed(rows, rule="mean")
     assert found.plan.loc[found.plan["month"] == AHEAD[0], "quantity"].sum() == pytest.approx((100 + 200 + 160) / 3)
     assert found.streams["spread"].tolist() == [100.0, 100.0]
+    assert streams.next_year(found.streams)["difference"].tolist() == [60.0, 100.0]
     assert streams.spread_sentence(found.streams, "pieces") == (
         "Views lie furthest apart in Alpha: by 100 pieces over twelve months, 100% of its plan."
     )
@@ -120,9 +121,7 @@ def test_no_stream_leaves_the_plan_as_it_is():
 
 
 @settings(max_examples=25, deadline=None)
-@given(
-    st.lists(st.floats(0, 1e5, allow_subnormal=False), min_size=4, max_size=4), st.floats(0, 1e5), st.floats(0, 1e5)
-)
+@given(st.lists(st.floats(0, 1e5, allow_subnormal=False), min_size=4, max_size=4), st.floats(0, 1e5), st.floats(0, 1e5))
 def test_the_consensus_keeps_totals_and_lies_between_the_views(quantities, sales, customer):
     base = plan([(p, r, q) for (p, r, _), q in zip(CELLS, quantities, strict=True)])
     rows = brought({"quantity": sales}, {"stream": "customer", "quantity": customer})
