@@ -10,7 +10,7 @@ import pytest
 from statsmodels.tsa.seasonal import seasonal_decompose
 from statsmodels.tsa.stattools import acf
 
-from benchmarks import forecast, scores, series
+from benchmarks import context, forecast, scores, series
 
 REPO = Path(__file__).parent.parent
 BENCH = REPO.parent / "shared" / "bench"
@@ -316,3 +316,14 @@ def test_beside_statsmodels_the_same_series_are_searched(monkeypatch):
     assert search["statsmodels"]["smape"] == pytest.approx(search["statsforecast"]["smape"], abs=3)
     with pytest.raises(ValueError, match="36 training months"):
         forecast._compared(known[known.unique_id == "brief"])
+
+
+def test_intervals_of_events_that_were_none_hold_zero_where_nothing_moves():
+    when = pd.date_range("2020-01-01", periods=60, freq="MS")
+    rng = np.random.default_rng(5)
+    rows = [(m, p, "ALL", "F", SEASON[m.month - 1] * np.exp(0.05 * rng.normal())) for p in "AB" for m in when]
+    panel = pd.DataFrame(rows, columns=["month", "product", "region", "family", "cleansed"])
+    found = context.event_coverage(panel, 5)
+    assert list(found.index.get_level_values("span")) == [1, 2, 3] * 3
+    assert found.events.eq(5).all()
+    assert found.holds.mean() > 0.8
