@@ -6,7 +6,7 @@ from sop_lib import events as event_plan
 from sop_lib import launches as new_products
 from sop_lib.tables import ALL
 
-__all__ = ["STEPS", "demand_plan", "plan_changes", "stack", "step_totals"]
+__all__ = ["STEPS", "demand_plan", "plan_changes", "stack", "stack_sentence", "step_totals"]
 
 KEY = ["month", "product", "region"]
 STEPS = ("baseline", "launch", "cannibalisation", "event", "stream", "override")
@@ -70,6 +70,19 @@ def stack(plan: pd.DataFrame, unit: str) -> pd.DataFrame:
     place = {name: n for n, name in enumerate((*STEPS, "total"))}
     out = out.assign(own=out["family"] != ALL, place=out["step"].map(place))
     return out.sort_values(["own", "family", "place"], ignore_index=True).drop(columns=["own", "place"])
+
+
+def stack_sentence(stacked: pd.DataFrame, unit: str) -> str:
+    """Return what the steps after the baseline add over twelve months, from rows of `stack` of ALL families.
+
+    >>> rows = {"family": "ALL", "step": ["baseline", "event", "total"], "next_12": [900.0, -80.0, 820.0]}
+    >>> stack_sentence(pd.DataFrame(rows), "pieces")
+    'Over twelve months a baseline of 900 pieces, event −80'
+    """
+    rows = stacked[stacked["family"] == ALL].set_index("step")["next_12"].drop("total")
+    added = [f"{step} {units:+,.0f}".replace("-", "−") for step, units in rows.items() if step != "baseline"]
+    said = f"Over twelve months a baseline of {rows.get('baseline', 0.0):,.0f} {unit}"
+    return ", ".join([said, *added]) if added else f"{said}; nothing stands on it"
 
 
 def step_totals(plan: pd.DataFrame) -> pd.DataFrame:

@@ -257,7 +257,7 @@ def headline(review: pd.DataFrame) -> list[str]:
 
     >>> row = {"driver": "rain", "family": ["F", "ALL"], "effect": 0.02, "gain": 0.1, "kept": True, "why": ""}
     >>> headline(pd.DataFrame(row))
-    ['rain is used for 1 of 1 families: one unit more moves demand by +2.0 %; the error falls by 10.0 % over all.']
+    ['Rain: used for 1 of 1 families; one unit more moves demand by +2.0 %; the error falls by 10.0 % over all.']
     """
     said = []
     for name, rows in review.groupby("driver", sort=False):
@@ -266,8 +266,14 @@ def headline(review: pd.DataFrame) -> list[str]:
             low, high = (f"{own.loc[own['kept'], 'effect'].agg(end) * 100:+.1f}" for end in ("min", "max"))
             moves = f"{low} %" if low == high else f"{low} to {high} %"
             fall = f"the error falls by {whole['gain'] * 100:.1f} % over all"
-            said.append(f"{name} is used for {own['kept'].sum()} of {len(own)} families: one unit more moves demand by "
-                        f"{moves}; {fall}.")  # fmt: skip
+            families = f"used for {own['kept'].sum()} of {len(own)} families"
+            said.append(f"{_named(name)}: {families}; one unit more moves demand by {moves}; {fall}.")
         else:
-            said.append(f"{name} is not used: {whole['why'].removeprefix('not used: ').removeprefix('not usable: ')}.")
+            said.append(
+                f"{_named(name)}: not used; {whole['why'].removeprefix('not used: ').removeprefix('not usable: ')}."
+            )
     return said
+
+
+def _named(driver: str) -> str:
+    return driver[:1].upper() + driver[1:]

@@ -13,7 +13,7 @@ from sop_lib.tables import ALL, empty
 
 __all__ = [
     "budget_by_month", "by_family", "earlier_plans", "financial_plan", "plan_view", "sales_outlook",
-    "stock_values", "targets", "unit_values", "with_own",
+    "stock_values", "targets", "targets_sentence", "unit_values", "with_own",
 ]  # fmt: skip
 
 KEY = ["month", "product", "region"]
@@ -186,6 +186,24 @@ def targets(plan: pd.DataFrame, paths: pd.DataFrame, budget: pd.DataFrame, famil
         rows = aim[aim["family"].isin(planned)].groupby("month")
         out[name] = rows["quantity"].sum().where(rows["family"].nunique() == len(planned))
     return out.rename_axis("month").reset_index()[["month", "budget", "forecast", "low", "high", "stretch"]]
+
+
+def targets_sentence(aims: pd.DataFrame) -> str:
+    """Return how far the forecast lies from each target, over the months ahead that the target has.
+
+    >>> month = pd.date_range("2027-01-01", periods=2, freq="MS")
+    >>> aims = pd.DataFrame({"month": month, "budget": 100.0, "forecast": [90.0, 100.0], "stretch": float("nan")})
+    >>> targets_sentence(aims)
+    'The forecast lies 5.0 % below budget (Jan 27 to Feb 27)'
+    """
+    said = []
+    for name in ("budget", "stretch"):
+        known = aims.dropna(subset=[name])
+        if len(known) and known[name].sum() > 0:
+            off = known["forecast"].sum() / known[name].sum() - 1
+            span = f"{known['month'].min():%b %y} to {known['month'].max():%b %y}"
+            said.append(f"{abs(off) * 100:.1f} % {'above' if off >= 0 else 'below'} {name} ({span})")
+    return "The forecast lies " + " and ".join(said) if said else "No target covers every family of the plan"
 
 
 def _in_order(version: str) -> tuple:
