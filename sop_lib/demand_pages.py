@@ -55,13 +55,11 @@ def stack(plan: pd.DataFrame, unit: str) -> HTML:
     told = "Total demand by month beside its baseline, and below what each step adds."
     stacked = demand.stack(plan, unit)
     items = "Launches, events, streams, overrides and take-overs ahead"
+    said = demand.stack_sentence(stacked, unit) if unit else "Families have unlike units: the stack is per family"
+    bare = not unit or set(plan["step"]) == {"baseline"}
+    drawn = None if bare else demand_charts.plan_stack(plan, unit)
     return page.together(
-        page.figure(
-            demand_charts.plan_stack(plan, unit), title=demand.stack_sentence(stacked, unit), alt=told,
-            source="demand_plan",
-        )
-        if unit
-        else page.note("Families have unlike units: the stack is shown per family."),
+        page.note(f"{said}.") if bare else page.figure(drawn, title=said, alt=told, source="demand_plan"),
         page.table(stacked, source="demand_plan", caption="The plan as a stack", formats=LOOKS),
         page.table(
             demand.step_totals(plan), source="demand_plan", caption=items, formats=LOOKS | {"quantity": "{:+,.0f}"},
@@ -153,6 +151,8 @@ def life(said: list[str], begun: pd.DataFrame, unit: str, tables: dict[str, tupl
     """Return launches beside their plan as a picture, what is to be said of them, and tables by name: caption, rows."""
     told = "First year of each launch: as planned with its range, and what came."
     shown: dict = {"title": said[0] if said else "Launches beside their plan", "alt": told, "source": "launch_ranges"}
+    if begun.empty and not said and not any(len(rows) for _, rows in tables.values()):
+        return page.missing("Launches beside their plan, and what ends", ["launches", "engineering_changes"])
     drawn = page.figure(demand_charts.launch_panels(begun, unit or "units"), **shown) if len(begun) else None
     return page.together(
         drawn or page.missing("Launches beside their plan", ["launches"]),

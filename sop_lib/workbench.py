@@ -10,6 +10,7 @@ from sop_lib import (
     approved,
     archive,
     charts,
+    demand,
     finance,
     hierarchy,
     launches,
@@ -39,6 +40,7 @@ __all__ = [
     "read",
     "said_of",
     "scores_of",
+    "stacked",
     "standing_of",
 ]  # fmt: skip
 
@@ -228,6 +230,18 @@ def picture(desk: Desk, plan: pd.DataFrame, chosen: Chosen) -> HTML:
     )  # fmt: skip
 
 
+def stacked(plan: pd.DataFrame, chosen: Chosen, grid: pd.DatetimeIndex) -> HTML:
+    """Return the plan of what is chosen step by step: a row per month, a column per step, and their total."""
+    rows = part(plan, chosen)
+    steps = rows[rows["month"].isin(grid)].pivot_table(index="month", columns="step", values="quantity", aggfunc="sum")
+    steps = steps[[step for step in demand.STEPS if step in steps]].reindex(grid).fillna(0.0)
+    shown = steps.assign(plan=steps.sum(axis=1)).rename_axis("month").reset_index()
+    return page.table(
+        shown, source="demand_plan", caption="The plan step by step: what each adds, in units",
+        formats={str(step): "{:+,.0f}" for step in shown.columns[1:]} | {"baseline": "{:,.0f}", "plan": "{:,.0f}"},
+    )  # fmt: skip
+
+
 def adjusted(desk: Desk, chosen: Chosen) -> HTML:
     """Return what was added to or taken from the demand of what is chosen, in the last three years, with the reason."""
     rows = part(desk.tables["adjustments"], chosen)
@@ -262,6 +276,7 @@ def details(desk: Desk, plan: pd.DataFrame, told: pd.DataFrame, chosen: Chosen) 
         page.table(scores, source="accuracy", caption=_about(desk, chosen), formats=review.FORMATS,
                    labels=review.score_labels(lag), empty="Too little history for a backtest."),
         page.note(model_review.range_kept(_series(desk.tables["accuracy"], chosen), lag)),
+        stacked(plan, chosen, desk.grid),
         adjusted(desk, chosen),
     )  # fmt: skip
 

@@ -331,3 +331,14 @@ def test_the_picture_rings_demand_as_found_and_says_why_it_was_adjusted(book, ur
     assert "&lt;b&gt;grill&lt;/b&gt; week" in told
     assert "<b>grill" not in told
     assert "as found" in workbench.adjusted(desk, chosen).data
+
+
+def test_the_plan_of_what_is_chosen_is_told_step_by_step(book):
+    plan = book.read("demand_plan").query("family == 'Barbecues'").assign(step="baseline", item="ALL")
+    plan = plan.groupby(["month", "product", "region", "family", "step", "item"], as_index=False)[["quantity"]].sum()
+    lifted = plan.assign(step="event", quantity=plan["quantity"] / 10)
+    told = workbench.stacked(pd.concat([plan, lifted]), Chosen("Barbecues"), pd.DatetimeIndex([DEC, JAN])).data
+    whole = plan[plan["month"] == DEC]["quantity"].sum()
+    assert f"{whole:,.0f}" in told
+    assert f"{whole / 10:+,.0f}" in told
+    assert f"{whole * 1.1:,.0f}" in told
