@@ -236,10 +236,9 @@ def stacked(plan: pd.DataFrame, chosen: Chosen, grid: pd.DatetimeIndex) -> HTML:
     steps = rows[rows["month"].isin(grid)].pivot_table(index="month", columns="step", values="quantity", aggfunc="sum")
     steps = steps[[step for step in demand.STEPS if step in steps]].reindex(grid).fillna(0.0)
     shown = steps.assign(plan=steps.sum(axis=1)).rename_axis("month").reset_index()
-    return page.table(
-        shown, source="demand_plan", caption="The plan step by step: what each adds, in units",
-        formats={str(step): "{:+,.0f}" for step in shown.columns[1:]} | {"baseline": "{:,.0f}", "plan": "{:,.0f}"},
-    )  # fmt: skip
+    looks: dict = dict.fromkeys(shown.columns[1:], "{:+,.0f}") | {"baseline": "{:,.0f}", "plan": "{:,.0f}"}
+    told = "The plan step by step: what each adds, in units"
+    return page.table(shown, source="demand_plan", caption=told, formats=looks)
 
 
 def adjusted(desk: Desk, chosen: Chosen) -> HTML:

@@ -29,7 +29,8 @@ history breaks stock_outs signals events cleansing findings hierarchy accuracy d
 baseline reconcile level_choice ranges model_review review launches life_cycle streams value_added demand advice
 inventory mix supply_model rough_cut supply_problem supply_tables supply
 supply_review causes finance gap scenarios year_call scorecard display charts demand_charts history_charts supply_charts
-page demand_pages briefing gap_review story family_page pack export workbench widgets verify steps publish run closing lab adopt cli
+page demand_pages briefing gap_review story family_page pack export workbench widgets verify steps publish run closing
+lab adopt cli
 """
 ORDER = NAMES.split()
 PURE = ORDER[ORDER.index("history") : ORDER.index("charts")]
