@@ -314,12 +314,16 @@ def overlapping_events(tables: dict[str, pd.DataFrame], horizon: pd.DatetimeInde
 
 
 def event_without_effect(tables: dict[str, pd.DataFrame], horizon: pd.DatetimeIndex) -> list[dict]:
-    """Find events that end before they begin, and coming ones without an uplift or a probability."""
+    """Find events that end before they begin, past one-offs of no size, coming ones without uplift or probability."""
     events = tables["events"].sort_values("event")
-    ahead = events["to_month"] >= horizon[0]
+    ahead, bare = events["to_month"] >= horizon[0], events["uplift_units"].isna()
+    once = events["kind"].eq("one_off") & (events["from_month"] < horizon[0]) & bare
     cases = (
         (events["to_month"] < events["from_month"], "ends before it begins: no effect", "give its months in order"),
-        (ahead & events[["uplift_rate", "uplift_units"]].isna().all(axis=1),
+        (once & events["uplift_rate"].isna(), "is a past one-off of no size: history keeps it", "give uplift_units"),
+        (once & (events["uplift_rate"] <= -1),
+         "left no demand, so its rate tells of none: history keeps it", "give uplift_units, below zero: what was lost"),
+        (ahead & bare & events["uplift_rate"].isna() & ~once,
          "declares no uplift: it adds only what earlier events like it did", "give uplift_rate or uplift_units"),
         (ahead & events["probability"].isna(), "has no probability: it counts as certain", "give its probability"),
     )  # fmt: skip

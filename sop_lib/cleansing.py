@@ -1,14 +1,13 @@
 """History as three series: raw as found, unconstrained as wanted, cleansed as models learn it; changes have reasons.
 
 Cleansing always starts from raw, so doing it twice changes nothing. A single month far off what was to be expected is
-shown, not changed: where that was tried, forecasts of raw demand became worse. Who knows its cause records an event.
+shown, not changed: where that was tried, forecasts of raw demand became no better. Who knows its cause records it.
 """
 
 import numpy as np
 import pandas as pd
 
 from sop_lib import history
-from sop_lib.tables import ALL
 
 __all__ = [
     "FORMATS",
@@ -48,8 +47,8 @@ def adjustments(
     left = panel[[*KEY, "family", "status", "raw"]].assign(quantity=history.filled(panel))
     parts = [_fills(left), _hidden(outs)]
     left = _after(left, parts[1])
-    taken = [] if events is None else [_one_offs(left, events)]
-    for part in taken + ([] if lifted is None else [_lifts(lifted)]):
+    taken = [] if events is None else [_taken(history.one_offs(left, events), "one_off", "one-off: ")]
+    for part in taken + ([] if lifted is None else [_taken(lifted, "event")]):
         parts.append(_at_most(part, left))
         left = _after(left, parts[-1])
     rows = pd.concat([part[[*KEY, "cause", "quantity", "reason"]] for part in parts if len(part)] or [parts[0]])
@@ -79,24 +78,9 @@ def _hidden(outs: pd.DataFrame) -> pd.DataFrame:
     return outs.assign(cause="stock_out", reason=words)
 
 
-def _one_offs(left: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
-    """Return the declared units of one-off orders in the cells they name, shared by what was sold there."""
-    once = events[events["kind"].eq("one_off") & (events["from_month"] <= left["month"].max())]
-    if once.empty:
-        return once.reindex(columns=[*KEY, "cause", "quantity", "reason"])
-    named = once.rename(columns={"product": "on", "family": "of", "region": "where"})
-    hit = left.merge(named, how="cross")
-    own = hit["on"].eq(hit["product"]) | (hit["on"].eq(ALL) & (hit["of"].eq(ALL) | hit["of"].eq(hit["family"])))
-    here = hit["where"].eq(ALL) | hit["where"].eq(hit["region"])
-    hit = hit[own & here & hit["month"].between(hit["from_month"], hit["to_month"])]
-    total = hit.groupby(["event", "month"])["quantity"].transform("sum")
-    rate = hit["uplift_rate"].fillna(0.0)
-    units = hit["quantity"] * (hit["uplift_units"] / total.where(total > 0)).fillna(rate / (1 + rate))
-    return hit.assign(cause="one_off", quantity=-units, reason="one-off: " + hit["event"])
-
-
-def _lifts(lifted: pd.DataFrame) -> pd.DataFrame:
-    return lifted.assign(cause="event", quantity=-lifted["quantity"], reason=lifted["event"])
+def _taken(found: pd.DataFrame, cause: str, kind: str = "") -> pd.DataFrame:
+    """Return the units of events, which `found` counts as added, as adjustments that take them out."""
+    return found.assign(cause=cause, quantity=-found["quantity"], reason=kind + found["event"])
 
 
 def _at_most(part: pd.DataFrame, left: pd.DataFrame) -> pd.DataFrame:
@@ -104,7 +88,7 @@ def _at_most(part: pd.DataFrame, left: pd.DataFrame) -> pd.DataFrame:
     there = part[KEY].merge(left[[*KEY, "quantity"]], on=KEY, how="left", validate="many_to_one")["quantity"]
     taken = part.groupby(KEY)["quantity"].transform("sum").astype("float64").to_numpy()
     most = there.fillna(0.0).to_numpy()
-    scale = np.where(-taken > most, most / np.where(taken == 0, 1.0, -taken), 1.0)
+    scale = np.divide(most, -taken, out=np.ones_like(most), where=-taken > most)
     return part.assign(quantity=part["quantity"].astype("float64").to_numpy() * scale)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from sop_lib.checks import TOLERANCE
+from sop_lib.tables import ALL
 
 __all__ = [
     "FORMATS",
@@ -18,6 +19,7 @@ __all__ = [
     "family_months",
     "filled",
     "growth_sentence",
+    "one_offs",
     "restated",
     "roll_forward",
     "rolled_year",
@@ -117,6 +119,26 @@ def units_sold(history: pd.DataFrame) -> pd.Series:
     [3.0, 4.0]
     """
     return history["shipped"].fillna(history["raw"])
+
+
+def one_offs(cells: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
+    """Return the units of past one-off orders per month, product, region and event, signed, by what was sold there.
+
+    `cells` hold month, product, region, family and the `quantity` sold. The declared units count, else the rate on
+    what would have been sold without it; a rate of -1 or less leaves nothing to tell that from, and counts nothing.
+    """
+    once = events[events["kind"].eq("one_off") & (events["from_month"] <= cells["month"].max())]
+    if once.empty:
+        return once.reindex(columns=["month", *SERIES, "event", "quantity"])
+    hit = cells.merge(once.rename(columns={"product": "on", "family": "of", "region": "where"}), how="cross")
+    own = hit["on"].eq(hit["product"]) | (hit["on"].eq(ALL) & (hit["of"].eq(ALL) | hit["of"].eq(hit["family"])))
+    here = hit["where"].eq(ALL) | hit["where"].eq(hit["region"])
+    hit = hit[own & here & hit["month"].between(hit["from_month"], hit["to_month"])]
+    each = hit.groupby(["event", "month"])["quantity"]
+    share = (hit["quantity"] / each.transform("sum").where(lambda total: total > 0)).fillna(1 / each.transform("size"))
+    rate = hit["uplift_rate"].where(hit["uplift_rate"] > -1).fillna(0.0)
+    units = (hit["uplift_units"] * share).fillna(hit["quantity"] * rate / (1 + rate))
+    return hit.assign(quantity=units)[["month", *SERIES, "event", "quantity"]]
 
 
 def unit_values(history: pd.DataFrame, products: pd.DataFrame) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from sop_lib import history, tables
 from sop_lib.breaks import counted, some
 
 __all__ = ["sentence", "stock_outs", "summary"]
@@ -16,13 +17,17 @@ SEASON_PRIOR = (0.5, 2.0, 8.0, 32.0, 128.0)  # months that speak for the family'
 COLUMNS = ["month", "product", "region", "family", "stock", "raw", "expected", "quantity"]
 
 
-def stock_outs(panel: pd.DataFrame, inventory: pd.DataFrame, products: pd.DataFrame) -> pd.DataFrame:
+def stock_outs(
+    panel: pd.DataFrame, inventory: pd.DataFrame, products: pd.DataFrame, events: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """Return the months × products × regions whose demand was cut by lack of stock, with the units hidden.
 
     A product was out of stock when at month end a twentieth or less was on hand of what the next month usually
     needs, and over the run of such months it sold less than nine tenths of what was to be expected. Expected is
     what the rest of its family sold in that month, times the product's own share in months with stock: the season
-    of that share, and near months more than distant ones. `stock`, `raw` and `expected` are the region's part;
+    of that share, and near months more than distant ones. Past one-off orders in `events` are taken out before, and
+    products of the family with an event of their own in such a month speak for nobody. `stock`, `raw` and `expected`
+    are the region's part;
     `quantity` is expected minus sold, more than 0, in regions by the product's share of the 12 months before.
     Nothing is claimed of products that sell now and then, are often without stock, end within 6 months, or have
     less than 24 months with stock, nor after a product's last sale once it was silent for 4 months; nor without
@@ -30,13 +35,34 @@ def stock_outs(panel: pd.DataFrame, inventory: pd.DataFrame, products: pd.DataFr
     """
     if inventory.empty:
         return pd.DataFrame(columns=COLUMNS)
-    sold = panel.pivot_table(index="month", columns="product", values="cleansed", aggfunc="sum")
+    given = events if events is not None else tables.empty("events")
+    regular = _without_one_offs(panel, given)
+    sold = regular.pivot_table(index="month", columns="product", values="cleansed", aggfunc="sum")
     family = panel.drop_duplicates("product").set_index("product")["family"]
     stock = _stock(inventory, sold)
     low = _low(stock, sold, panel, products)
-    found = [_of_product(p, sold, low, family) for p in low.columns[low.any()]]
-    rows = pd.concat(found) if found else pd.DataFrame(columns=["month", "product", "expected"])
+    unfit = low | _in_events(sold, given)
+    found = [_of_product(p, sold, low[p], unfit, family) for p in low.columns[low.any()]]
+    rows = pd.concat([f for f in found if len(f)] or [pd.DataFrame(columns=["month", "product", "hidden"])])
     return _in_regions(rows, stock, panel)
+
+
+def _without_one_offs(panel: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
+    """Return the panel with past one-off orders taken out of `cleansed`, no more than is there."""
+    key = ["month", "product", "region"]
+    once = history.one_offs(panel[[*key, "family"]].assign(quantity=panel["cleansed"]), events)
+    taken = panel[key].join(once.groupby(key)["quantity"].sum().astype("float64"), on=key)["quantity"]
+    return panel.assign(cleansed=(panel["cleansed"] - taken.fillna(0.0)).clip(lower=0.0))
+
+
+def _in_events(sold: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
+    """Return where a product has an event of its own: a promotion, or a one-off order of unknown size."""
+    sized = events["kind"].eq("one_off") & events[["uplift_rate", "uplift_units"]].notna().any(axis=1)
+    own = events.loc[events["product"].isin(sold.columns) & ~sized, ["product", "from_month", "to_month"]]
+    hit = own.merge(pd.DataFrame({"month": sold.index}), how="cross")
+    hit = hit[hit["month"].between(hit["from_month"], hit["to_month"])]
+    there = pd.crosstab(hit["month"], hit["product"]) if len(hit) else pd.DataFrame()
+    return there.reindex(index=sold.index, columns=sold.columns).gt(0)
 
 
 def _stock(inventory: pd.DataFrame, sold: pd.DataFrame) -> pd.DataFrame:
@@ -60,20 +86,22 @@ def _low(stock: pd.DataFrame, sold: pd.DataFrame, panel: pd.DataFrame, products:
     return low & selling & ~ending & regular & ~sold.index.isin(missing)[:, None]
 
 
-def _of_product(product: str, sold: pd.DataFrame, low: pd.DataFrame, family: pd.Series) -> pd.DataFrame:
-    """Return the months of one product that sold less than expected with no stock left, and what was expected."""
-    own, out = sold[product].dropna(), low[product]
+def _of_product(
+    product: str, sold: pd.DataFrame, out: pd.Series, unfit: pd.DataFrame, family: pd.Series
+) -> pd.DataFrame:
+    """Return the months of one product that sold less than expected with no stock left, and what that hid."""
+    own = sold[product].dropna()
     others = sold.loc[own.index, family.index[family.eq(family[product]) & (family.index != product)]]
-    others = others.loc[:, others.gt(0).all() & ~low.loc[out, others.columns].any()]
+    others = others.loc[:, others.gt(0).all() & ~unfit.loc[out, others.columns].any()]
     rest = others.sum(axis=1) if others.shape[1] else pd.Series(1.0, own.index)
     out = out.reindex(own.index)
     if (~out & own.gt(0)).sum() < MONTHS_NEEDED:
-        return pd.DataFrame(columns=["month", "product", "expected"])
+        return pd.DataFrame()
     expected = rest * _share(own / rest, out)
     run = (~out).cumsum().where(out)
     total, due = own.groupby(run).sum(), expected.groupby(run).sum()
     cut = run.isin(total.index[total < LOW_SALES * due]) & (own < expected)
-    return pd.DataFrame({"month": own.index[cut], "product": product, "expected": expected[cut].to_numpy()})
+    return pd.DataFrame({"month": own.index[cut], "product": product, "hidden": (expected - own)[cut].to_numpy()})
 
 
 def _share(ratio: pd.Series, out: pd.Series) -> np.ndarray:
@@ -102,17 +130,17 @@ def _in_regions(rows: pd.DataFrame, stock: pd.DataFrame, panel: pd.DataFrame) ->
     cells = panel[["month", "product", "region", "family", "cleansed"]]
     cells = cells.sort_values(["product", "region", "month"])
     before = cells.groupby(["product", "region"])["cleansed"].transform(lambda s: s.shift(1).rolling(12, 1).sum())
-    cells = cells.assign(before=before.fillna(0.0) + 1e-9)
+    cells = cells.assign(before=before.fillna(0.0))
     out = cells.merge(rows, on=["month", "product"], how="inner", validate="many_to_one")
-    groups = out.groupby(["month", "product"])
-    share = out["before"] / groups["before"].transform("sum")
+    each = out.groupby(["month", "product"])["before"]
+    share = (out["before"] / each.transform("sum").where(lambda total: total > 0)).fillna(1 / each.transform("size"))
     held = stock.stack().rename("stock").reset_index()
     out = out.merge(held, on=["month", "product"], how="left", validate="many_to_one").rename(
         columns={"cleansed": "raw"}
     )
-    out["quantity"] = share * (out["expected"] - groups["cleansed"].transform("sum"))
+    out["quantity"] = share * out["hidden"].astype("float64")
     out["expected"], out["stock"] = out["raw"] + out["quantity"], out["stock"] * share
-    return out[COLUMNS].sort_values(["month", "product", "region"], ignore_index=True)
+    return out.loc[out["quantity"] > 0, COLUMNS].sort_values(["month", "product", "region"], ignore_index=True)
 
 
 def summary(outs: pd.DataFrame, prices: pd.DataFrame) -> pd.DataFrame:

@@ -63,6 +63,17 @@ def test_a_one_off_order_is_taken_out_of_its_cells_by_what_was_sold_there():
     assert one_by_one(by_rate) == [["A", "N", "one_off", -50.0]]
 
 
+def test_a_rate_that_left_nothing_adjusts_nothing_and_the_units_lost_are_given_back():
+    before = panel({("A", "N"): [100, 0], ("A", "S"): [100, 5]})
+    for rate in (-1.0, -1.0 - 1e-9):
+        lost = event().assign(uplift_rate=rate)
+        assert cleansing.adjustments(before, NO_OUTS, lost).empty
+    changes = cleansing.adjustments(before, NO_OUTS, event(uplift_rate=-0.5))
+    assert one_by_one(changes) == [["A", "S", "one_off", 5.0]]
+    changes = cleansing.adjustments(panel({("A", "N"): [100, 0]}), NO_OUTS, event(uplift_units=-90))
+    assert one_by_one(changes) == [["A", "N", "one_off", 90.0]]
+
+
 def test_an_event_that_is_no_one_off_a_coming_one_and_one_of_another_product_change_nothing():
     before = panel({("A", "N"): [100, 150]})
     for other in ({"kind": "promotion"}, {"product": "B"}, {"from_month": CYCLE, "to_month": CYCLE}):
@@ -169,7 +180,7 @@ def company(folder: str, cycle: str, data: str = "") -> tuple[pd.DataFrame, dict
 
 def sample_cleansed() -> tuple[pd.DataFrame, pd.DataFrame]:
     before, given = company("sample", "2026-11")
-    outs = stock_outs.stock_outs(before, given["inventory"], given["products"])
+    outs = stock_outs.stock_outs(before, given["inventory"], given["products"], given["events"])
     prices = history.unit_values(before, given["products"])
     wanted = cleansing.cleansed(before, cleansing.adjustments(before, outs))
     _, lifted = events.past_effects(wanted, given["events"], prices)
@@ -182,7 +193,7 @@ def test_the_one_off_order_of_the_sample_is_found_even_when_nobody_declared_it()
     truth = pd.read_csv(REPO / "data" / "sample" / "truth.csv")
     true = truth[truth["cause"].eq("one_off lifts demand")].iloc[0]
     declared = given["events"].set_index("event").loc[true["key"].removeprefix("event=")]
-    outs = stock_outs.stock_outs(before, given["inventory"], given["products"])
+    outs = stock_outs.stock_outs(before, given["inventory"], given["products"], given["events"])
     wanted = cleansing.cleansed(before, cleansing.adjustments(before, outs))
     (found,) = cleansing.outliers(wanted).to_dict("records")
     where = [declared["product"], declared["region"], pd.Timestamp(true["from_month"])]

@@ -205,11 +205,18 @@ def test_events_without_an_effect_are_named(small_workbook):
         ["Bare", "promotion", "A2", "", "", "2027-03", "2027-03", "", "1", "Marketing manager"],
         ["Sure", "promotion", "B1", "", "", "2027-03", "2027-03", "0.1", "", "Marketing manager"],
         ["Past", "promotion", "B1", "", "", "2026-03", "2026-03", "", "", "Marketing manager"],
+        ["Mute", "one_off", "B1", "", "", "2026-03", "2026-03", "", "1", "Sales manager"],
+        ["Shut", "one_off", "B1", "", "", "2026-04", "2026-04", "-1", "1", "Sales manager"],
+        ["Told", "one_off", "B1", "", "", "2026-05", "2026-05", "0.5", "1", "Sales manager"],
     ]
     add(small_workbook, "events", EVENTS, *rows)
     found = read(small_workbook).issues
     found = found[found["rule"] == "event_without_effect"]
-    assert [text.split(" ")[1] for text in sorted(found["finding"])] == ["Back", "Bare", "Sure"]
+    assert [text.split(" ")[1] for text in sorted(found["finding"])] == ["Back", "Bare", "Mute", "Shut", "Sure"]
+    remedies = found.set_index("finding")["remedy"]
+    assert remedies["Event Mute is a past one-off of no size: history keeps it."] == "give uplift_units"
+    (lost,) = [text for text in remedies.index if "Shut" in text]
+    assert remedies[lost] == "give uplift_units, below zero: what was lost"
 
 
 def test_a_driver_with_a_gap_or_without_a_future_is_named(small_workbook):

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import settings as trials
 from hypothesis import strategies as st
 
-from sop_lib import cleansing, history, inputs, settings, stock_outs, tables
+from sop_lib import cleansing, history, inputs, life_cycle, settings, stock_outs, tables
 
 REPO = Path(__file__).parent.parent
 CYCLE = pd.Timestamp("2026-11-01")
@@ -57,6 +57,58 @@ def test_the_rest_of_the_family_carries_the_estimate():
     panel.loc[doubled, ["raw", "cleansed"]] *= 2
     outs = stock_outs.stock_outs(panel, inventory, PRODUCTS)
     assert outs["quantity"].sum() == pytest.approx(2 * 0.6 * 150)
+
+
+def with_more(panel: pd.DataFrame, product: str, month: str, units: float) -> pd.DataFrame:
+    at = panel["product"].eq(product) & panel["month"].eq(month)
+    return panel.assign(**{c: panel[c].where(~at, panel[c] + units / at.sum()) for c in ("raw", "cleansed")})
+
+
+def events(**given) -> pd.DataFrame:
+    row = {"event": "Deal", "kind": "one_off", "product": "B", "family": "F", "owner": "Sales manager"}
+    return tables.check("events", pd.DataFrame([row | {"from_month": "2025-03", "to_month": "2025-03"} | given]))
+
+
+def test_one_off_orders_and_promotions_of_the_family_are_no_hidden_demand():
+    panel, inventory = company({"2025-03-01": 0.4})
+    lifted = with_more(panel, "B", "2025-03-01", 400.0)
+    assert stock_outs.stock_outs(lifted, inventory, PRODUCTS)["quantity"].sum() > 0.7 * 150
+    for told in (
+        events(uplift_units=400.0), events(kind="promotion", uplift_rate=0.3), events(),
+        events(uplift_rate=400 / 300), events(kind="promotion", from_month="2025-01", to_month="2025-04"),
+    ):  # fmt: skip
+        outs = stock_outs.stock_outs(lifted, inventory, PRODUCTS, told)
+        assert outs["quantity"].sum() == pytest.approx(0.6 * 150)
+        assert outs["raw"].sum() == pytest.approx(0.4 * 150)
+    of_family = events(kind="promotion", product=None, uplift_rate=0.3)  # lifts A as well: B and C tell of it
+    pd.testing.assert_frame_equal(
+        stock_outs.stock_outs(panel, inventory, PRODUCTS, of_family), stock_outs.stock_outs(panel, inventory, PRODUCTS)
+    )
+
+
+def test_a_one_off_order_of_the_product_itself_does_not_cover_what_its_customers_lacked():
+    panel, inventory = company({"2025-03-01": 0.4})
+    sold = with_more(panel, "A", "2025-03-01", 100.0)
+    outs = stock_outs.stock_outs(sold, inventory, PRODUCTS, events(product="A", uplift_units=100.0))
+    assert outs["quantity"].sum() == pytest.approx(0.6 * 150)
+    assert outs["raw"].sum() == pytest.approx(0.4 * 150 + 100)
+    assert (outs["raw"] + outs["quantity"]).tolist() == pytest.approx(outs["expected"].tolist())
+
+
+def test_a_region_that_sold_nothing_for_a_year_hides_nothing():
+    panel, inventory = company({"2025-03-01": 0.4})
+    south = panel["product"].eq("A") & panel["region"].eq("South")
+    panel.loc[south & (panel["month"] > "2022-11-01"), ["raw", "cleansed"]] = 0.0
+    assert set(stock_outs.stock_outs(panel, inventory, PRODUCTS)["region"]) == {"North"}
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_product_too_young_to_tell_passes_beside_one_that_tells():
+    panel, inventory = company({"2025-03-01": 0.4})
+    young = panel["product"].eq("B") & panel["month"].lt("2024-07-01")
+    inventory.loc[inventory["product"].eq("B") & inventory["month"].eq("2025-08-01"), "on_hand"] = 0.0
+    outs = stock_outs.stock_outs(panel[~young], inventory, PRODUCTS)
+    assert outs["product"].unique().tolist() == ["A"]
 
 
 def test_no_stock_without_cut_sales_and_cut_sales_with_stock_are_no_stock_out():
@@ -107,7 +159,10 @@ def test_hidden_demand_is_positive_near_the_truth_and_found_once(seed, month, sh
 def sample() -> tuple[pd.DataFrame, pd.DataFrame, dict[str, pd.DataFrame]]:
     read = inputs.read_inputs(settings.load(REPO / "data" / "sample", {}), "2026-11")
     panel = history.complete_history(read.tables["sales"], read.tables["products"], read.cycle)
-    return panel, stock_outs.stock_outs(panel, read.tables["inventory"], read.tables["products"]), read.tables
+    given = (read.tables[name] for name in ("launches", "engineering_changes"))
+    known = life_cycle.dated(read.tables["products"], *given, read.cycle)[0]
+    outs = stock_outs.stock_outs(panel, read.tables["inventory"], known, read.tables["events"])
+    return panel, outs, read.tables
 
 
 def truth() -> pd.DataFrame:
