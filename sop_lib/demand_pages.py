@@ -87,7 +87,7 @@ def bridge(changes: pd.DataFrame, unit: str) -> HTML:
 def views(agreed: streams.Consensus, unit: str) -> HTML:
     """Return what the streams of the cycle say beside the plan, and how far the consensus follows each, and why."""
     if agreed.weights.empty:
-        return page.missing("Streams", ["demand_inputs"])
+        return page.bullets(agreed.remarks) if agreed.remarks else page.missing("Streams", ["demand_inputs"])
     weights, year = agreed.weights.drop(columns="state"), streams.next_year(agreed.streams)
     shown: dict = {"source": "demand_streams", "formats": LOOKS | {"wape": "{:.1%}"}, "empty": "None."}
     return page.together(
@@ -140,7 +140,9 @@ def stairs(added: pd.DataFrame, said: str, lag: int) -> HTML:
 
 def aims(targets: pd.DataFrame, unit: str) -> HTML:
     """Return budget, forecast and stretch target as three lines, where a budget is given and families share a unit."""
-    if targets["budget"].isna().all() or not unit:
+    if not unit:
+        return page.note("Families have unlike units: targets are not added up.")
+    if targets[["budget", "stretch"]].isna().all(axis=None):
         return page.missing("Targets beside the forecast", ["budget"])
     told = "Budget, forecast with its range, and stretch target by month."
     shown: dict = {"title": finance.targets_sentence(targets), "alt": told, "source": "demand_plan"}
