@@ -23,24 +23,27 @@ def demand_plan(
 ) -> pd.DataFrame:
     """Return the demand plan up to its events per month, product, region, step and item, in units; the steps add up.
 
-    `leaf` is the forecast per month, product, region (`forecast` in units). baseline: the forecast, 0 after
-    a product's end_month, taken over by its successor. launch: products with at most a year of history
-    and a launch row, instead of a baseline. cannibalisation: what launches take from the products they name. event:
-    what coming events are expected to add; `effects` holds the past ones as measured. Streams and overrides follow
-    in `streams` and `overrides`.
+    `leaf` is the forecast per month, product, region (`forecast` in units). baseline: the forecast, 0 after a
+    product's end_month, taken over by its successor. launch: products with at most a year of history in their
+    launch's region, instead of a baseline there, and taken over at their own end. cannibalisation: what launches
+    take from the products they name. event: what coming events are expected to add; `effects` holds the past ones
+    as measured. Streams and overrides follow in `streams` and `overrides`.
     """
     ahead = pd.DatetimeIndex(sorted(leaf["month"].unique()))
     coming = new_products.coming_launches(launches, history)
-    launched = list(coming["product"])
     own = leaf.rename(columns={"forecast": "quantity"})[[*KEY, "family", "quantity"]]
-    own = own[~own["product"].isin(launched)]
-    baseline = new_products.take_over(own, products, launched).assign(item=ALL)
-    launch = new_products.launch_plan(coming, history, products, ahead).assign(item=lambda d: d["product"])
-    taken = new_products.cannibalised_effects(launch, baseline, coming, products)
+    own = own[~new_products.in_launch(own, coming)]
+    baseline = new_products.take_over(own, products, coming).assign(item=ALL)
+    launch = new_products.launch_plan(coming, history, products, ahead)
+    launch = new_products.take_over(launch, products, coming)
+    standing = pd.concat([part[[*KEY, "quantity"]] for part in (baseline, launch)])
+    standing = standing.groupby(KEY, as_index=False)[["quantity"]].sum()
+    taken = new_products.cannibalised_effects(launch, standing, coming, products)
     before = _stacked({"baseline": baseline, "launch": launch, "cannibalisation": taken})
     base = before.groupby([*KEY, "family"], as_index=False)[["quantity"]].sum()
     event = event_plan.event_effects(base, events, ahead[0], effects)
-    plan = pd.concat([part for part in (before, _stacked({"event": event})) if len(part)], ignore_index=True)
+    parts = [part for part in (before, _stacked({"event": event})) if len(part)]
+    plan = pd.concat(parts or [before], ignore_index=True)
     return plan.assign(author=None)[[*KEY, "step", "item", "family", "quantity", "author", "reason"]]
 
 

@@ -59,9 +59,9 @@ def read_inputs(settings: Settings, cycle: str = "") -> Inputs:
     """
     found, problems, remarks = _read_all(settings)
     problems += [p for table in found.values() for p in mapping.unknown_members(table, found)]
-    problems += mapping.in_circles(found)
     month, wrong = _cycle_month(cycle, found.get("sales"))
     problems += wrong + _unwritable(settings)
+    problems += mapping.in_circles(found, month) if month else []
     if problems:
         raise InputError(_sorted(problems))
     known = {name: _known_at(table, month) for name, table in found.items()}

@@ -10,12 +10,14 @@ __all__ = [
     "cannibalised_effects",
     "chained",
     "coming_launches",
+    "in_launch",
     "launch_plan",
     "launch_shape",
     "likeness",
     "past_ramps",
     "successors",
     "take_over",
+    "taking_until",
 ]
 
 KEY = ["month", "product", "region"]
@@ -55,36 +57,52 @@ def _without_gaps(rows: pd.DataFrame) -> pd.DataFrame:
     return out.sort_values(KEY, ignore_index=True)
 
 
-def take_over(forecast: pd.DataFrame, products: pd.DataFrame, launched: list[str]) -> pd.DataFrame:
+def take_over(forecast: pd.DataFrame, products: pd.DataFrame, coming: pd.DataFrame) -> pd.DataFrame:
     """Return the forecast with products at 0 after their end_month and their successor taking it over, with the reason.
 
-    A successor that is planned by its launch takes nothing over: its launch volume holds that demand.
+    A successor that is planned by its launch (`coming`) takes nothing over there: its launch volume holds that demand.
     """
     facts = products[["product", "end_month", "successor"]]
-    facts = facts.assign(successor=facts["successor"].where(~facts["successor"].isin(launched)))
-    family, done, rows = products.set_index("product")["family"], [], forecast.assign(reason=None)
+    family, done = products.set_index("product")["family"], []
+    rows = forecast if "reason" in forecast else forecast.assign(reason=None)
     for _ in range(1 + facts["successor"].notna().sum()):
         ends = rows.merge(facts, on="product", how="left", validate="many_to_one")
         over = (ends["month"] > ends["end_month"]).to_numpy()
         done.append(rows.assign(quantity=rows["quantity"].mask(over, 0.0), reason=rows["reason"].mask(over, "ended")))
         heirs = ends[over & ends["successor"].notna()]
         rows = heirs.assign(reason="takes over from " + heirs["product"], product=heirs["successor"])[list(rows)]
-        rows["family"] = rows["product"].map(family)
-    groups = pd.concat([part for part in done if len(part)]).groupby([*KEY, "family"], as_index=False)
+        rows = rows[~in_launch(rows, coming)].assign(family=lambda d: d["product"].map(family))
+    key = [c for c in forecast if c not in ("quantity", "reason")]
+    groups = pd.concat([part for part in done if len(part)] or done[:1]).groupby(key, as_index=False)
     return groups.agg(quantity=("quantity", "sum"), reason=("reason", "last"))
 
 
+def in_launch(rows: pd.DataFrame, launches: pd.DataFrame) -> pd.Series:
+    """Return which rows (product, region) a launch speaks of: its product, in its region or everywhere when ALL.
+
+    >>> rows = pd.DataFrame({"product": ["A", "B", "B"], "region": ["North", "North", "South"]})
+    >>> in_launch(rows, pd.DataFrame({"product": ["B"], "region": ["South"]})).tolist()
+    [False, False, True]
+    """
+    where = rows["product"].map(launches.set_index("product")["region"])
+    return where.eq(ALL) | where.eq(rows["region"])
+
+
 def coming_launches(launches: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame:
-    """Return the launches planned by their own row: products with at most a year of history, their season unknown."""
-    months = history.groupby("product")["month"].nunique()
+    """Return the launches planned by their own row: with at most a year of history in their region.
+
+    Their season is unknown. A launch that did not sell in the twelve closed months from its own is planned no more.
+    """
+    months = history[in_launch(history, launches)].groupby("product")["month"].nunique()
     known = launches["product"].map(months).fillna(0)
-    return launches[known <= YEAR].reset_index(drop=True)
+    never = (known == 0) & (launches["launch_month"] <= history["month"].max() - pd.DateOffset(months=YEAR))
+    return launches[(known <= YEAR) & ~never].reset_index(drop=True)
 
 
 def launch_plan(
     launches: pd.DataFrame, history: pd.DataFrame, products: pd.DataFrame, months: pd.DatetimeIndex
 ) -> pd.DataFrame:
-    """Return the demand of coming launches per month, product and region, in whole units, with the reason.
+    """Return the demand of coming launches per month, product and region, in whole units; `item` is the launch.
 
     First-year volume × `launch_shape`. A `basis` column of the launches, where there is one, is told in the reason.
     """
@@ -102,7 +120,7 @@ def launch_plan(
     out["quantity"] = whole_units(part, [out["product"], out["month"]])
     told = out["product"].map(row["basis"]).fillna("") if "basis" in row else ""
     out["reason"] = "first-year volume spread " + out["how"] + told
-    return out[[*KEY, "family", "quantity", "reason"]]
+    return out.assign(item=out["product"])[[*KEY, "item", "family", "quantity", "reason"]]
 
 
 def launch_shape(
@@ -111,15 +129,18 @@ def launch_shape(
     """Return `share` of the first-year volume per launch, month and region, with `age` in months and `how` it is made.
 
     Months are the first twelve and those up to `until`. Share = season × ramp: the season of the last 24 months of
-    the like-product (named; else the one alike in family, price and season; else the family; else even), and the
-    ramp of the company's own past launches, the likelier the more; `ramped` is False where none tells. The first
-    twelve months sum to 1; later ones stand at full pace. Regions: the one named, else by their share of the same,
-    else of all the company sold.
+    the like-product (named; else the one alike in family, price and season; else the family; else even: each of
+    products seen in all twelve calendar months), and the ramp of the company's own past launches, the likelier the
+    more; `ramped` is False where none tells. The first twelve months sum to 1; later ones stand at full pace.
+    Regions: the one named, else by their share of the same, else of all the company sold.
     """
     known = launches.merge(products[["product", "family"]], on="product", how="left", validate="many_to_one")
     sold = history.loc[history["month"] > history["month"].max() - pd.DateOffset(months=24)]
     near = likeness(launches, history, products)
-    pace = _in_regions(_with_like(known, near, sold), sold).merge(_ages(known, until), on=["product", "calendar"])
+    whole = sold[sold["product"].isin(_seen_all_year(sold))]
+    pace = _in_regions(_with_like(known, near, whole), whole, sold).merge(
+        _ages(known, until), on=["product", "calendar"]
+    )
     ramp, told = _ramp(near, past_ramps(history))
     pace = pace.merge(ramp, on=["product", "age"], how="left", validate="many_to_one").fillna({"ramp": 1.0})
     pace["share"] = pace["share"] * pace["ramp"]
@@ -168,8 +189,8 @@ def _profile(history: pd.DataFrame, member: str) -> pd.DataFrame:
     """Return each member's mean demand per calendar month, centred, of length 1: products of two are correlations."""
     monthly = history.groupby([member, "month"], as_index=False)[["cleansed"]].sum()
     wide = monthly.groupby([member, monthly["month"].dt.month])["cleansed"].mean().unstack("month")
-    wide = wide.reindex(columns=range(1, YEAR + 1)).fillna(0.0)
-    wide = wide.sub(wide.mean(axis=1), axis=0)
+    wide = wide.reindex(columns=range(1, YEAR + 1))
+    wide = wide.sub(wide.mean(axis=1), axis=0).fillna(0.0)
     size = np.sqrt((wide**2).sum(axis=1))
     return wide.div(size.where(size > 0), axis=0).fillna(0.0)
 
@@ -219,11 +240,17 @@ def _with_like(launches: pd.DataFrame, near: pd.DataFrame, sold: pd.DataFrame) -
     return launches.assign(like=like, by=np.select([product, family], ["product", "family"], "all"))
 
 
-def _in_regions(coming: pd.DataFrame, sold: pd.DataFrame) -> pd.DataFrame:
+def _seen_all_year(sold: pd.DataFrame) -> pd.Index:
+    """Return the products seen in all twelve calendar months: only of those is a season known."""
+    seen = sold["month"].dt.month.groupby(sold["product"]).nunique()
+    return seen.index[seen == YEAR]
+
+
+def _in_regions(coming: pd.DataFrame, whole: pd.DataFrame, sold: pd.DataFrame) -> pd.DataFrame:
     """Return the launches per region and calendar month with their `share` of a year; shares of a launch sum to 1."""
     year = pd.DataFrame({"month": pd.date_range("2000-01-01", periods=YEAR, freq="MS"), "all": ALL})
     even = sold.groupby("region", as_index=False)[["cleansed"]].sum().merge(year, how="cross")
-    parts = {"product": sold, "family": sold, "all": even}
+    parts = {"product": whole, "family": whole, "all": even}
     pattern = pd.concat([_pattern(part, by).assign(by=by) for by, part in parts.items()], ignore_index=True)
     pattern = pattern.rename(columns={"region": "in_region"})
     out = coming.merge(pattern, on=["by", "like"], how="inner", validate="many_to_many")
@@ -235,7 +262,8 @@ def _pattern(sold: pd.DataFrame, member: str) -> pd.DataFrame:
     """Return per product (or family), region and calendar month the share of a year's demand; flat when none sold."""
     rows = sold.assign(like=sold[member], calendar=sold["month"].dt.month)
     region = rows.groupby(["like", "region"])["cleansed"].sum().rename("region_sum").reset_index()
-    season = rows.groupby(["like", "calendar"])["cleansed"].mean().unstack("calendar")
+    monthly = rows.groupby(["like", "calendar", "month"])["cleansed"].sum()
+    season = monthly.groupby(["like", "calendar"]).mean().unstack("calendar")
     season = season.reindex(columns=range(1, 13)).fillna(0.0).reset_index().melt("like", value_name="season")
     out = region.merge(season, on="like", how="inner", validate="many_to_many")
     weight = out["region_sum"] * out["season"]
@@ -251,28 +279,36 @@ def successors(products: pd.DataFrame) -> pd.Series:
     return ending.set_index("product")["successor"]
 
 
+def taking_until(launches: pd.DataFrame, products: pd.DataFrame) -> pd.Series:
+    """Return the last month in which each launch takes from its parent: the end of a parent it succeeds, else blank."""
+    parent = launches["cannibalises"]
+    ends = pd.to_datetime(parent.map(products.set_index("product")["end_month"]))
+    return ends.where(parent.map(successors(products)).eq(launches["product"]))
+
+
 def cannibalised_effects(
     launch: pd.DataFrame, base: pd.DataFrame, launches: pd.DataFrame, products: pd.DataFrame
 ) -> pd.DataFrame:
     """Return what launches take from the product they cannibalise, per month, product, region and `item`, in units.
 
-    `launch` holds the launches' plan, `base` the baseline; `item` is the launch. Quantity = -(`cannibalised` ×
-    launch volume), and a parent never falls below zero: `left` is what it could not give. A blank rate takes
-    nothing, and so does a successor: what it takes over has already left the parent.
+    `launch` holds the launches' plan, `base` what stands before (a parent may be a launch itself); `item` is the
+    launch. Quantity = -(`cannibalised` × launch volume), and a parent never falls below zero: `left` is what it could
+    not give. A blank rate takes nothing. A successor takes until its parent's end_month: then the parent is gone.
 
     >>> rows = pd.DataFrame({"month": pd.to_datetime(["2027-01-01"]), "region": "ALL", "family": "F"})
     >>> new = pd.DataFrame({"product": ["B"], "cannibalises": ["A"], "cannibalised": [0.25]})
     >>> known = pd.DataFrame({"product": ["A", "B"], "end_month": pd.NaT, "successor": None})
     >>> base = rows.assign(product="A", quantity=100.0)
-    >>> cannibalised_effects(rows.assign(product="B", quantity=40.0), base, new, known)["quantity"].tolist()
+    >>> cannibalised_effects(rows.assign(product="B", item="B", quantity=40.0), base, new, known).quantity.tolist()
     [-10.0]
     """
     facts = launches[["product", "cannibalises", "cannibalised"]].dropna()
-    facts = facts[facts["cannibalises"].map(successors(products)).ne(facts["product"])]
-    own = launch.rename(columns={"quantity": "volume"})[[*KEY, "volume"]]
-    out = own.merge(facts, on="product", how="inner", validate="many_to_one")
-    out = out.rename(columns={"product": "item", "cannibalises": "product"})
-    out["wanted"] = out["volume"] * out["cannibalised"].astype("float64")
+    facts = facts.assign(until=taking_until(facts, products)).rename(columns={"product": "item"})
+    out = launch.merge(facts, on="item", how="inner", validate="many_to_one")
+    out = out[out["product"].ne(out["cannibalises"]) & ~(out["month"] > out["until"])]
+    out["wanted"] = out["quantity"] * out["cannibalised"].astype("float64")
+    out = out.drop(columns="product").rename(columns={"cannibalises": "product"})
+    out = out.groupby([*KEY, "item", "cannibalised"], as_index=False)[["wanted"]].sum()
     out = out[out["wanted"] > 0].merge(base[[*KEY, "quantity"]], on=KEY, how="left", validate="many_to_one")
     has = out["quantity"].fillna(0.0).clip(lower=0.0)
     asked = out.groupby(KEY)["wanted"].transform("sum")

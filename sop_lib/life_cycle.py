@@ -6,7 +6,20 @@ from scipy import stats
 
 from sop_lib.hierarchy import MEMBERS
 from sop_lib.history import unit_values
-from sop_lib.launches import RAMP, YEAR, chained, coming_launches, launch_shape, likeness, past_ramps, successors
+from sop_lib.launches import (
+    RAMP,
+    YEAR,
+    chained,
+    coming_launches,
+    in_launch,
+    launch_shape,
+    likeness,
+    past_ramps,
+    successors,
+    taking_until,
+)
+from sop_lib.mapping import changes_ahead
+from sop_lib.tables import ALL
 
 __all__ = [
     "cannibalised",
@@ -38,8 +51,7 @@ def dated(
     successor is launched in that month; the earliest of several of a product is followed. Changes of the past move
     nothing: history says what happened.
     """
-    ahead = changes[changes["successor"].notna() & (changes["effective_month"] >= cycle)]
-    ahead = ahead.sort_values(["effective_month", "change"])
+    ahead = changes_ahead(changes, cycle)
     of = ahead.drop_duplicates("product").set_index("product")
     to = of.drop_duplicates("successor").set_index("successor")
     known = products.assign(
@@ -76,7 +88,8 @@ def lived(launches: pd.DataFrame, history: pd.DataFrame, products: pd.DataFrame)
     """Return product, family, month, age, `planned` and `actual` (units) of launches since their launch month.
 
     Planned as it could be then: the stated volume in the shape that was known before the launch. Actual is
-    unconstrained demand. Launches at or before the first month of history are left out: nothing was known.
+    unconstrained demand in the launch's region. Launches at or before the first month of history are left out:
+    nothing was known.
     """
     first, last = history["month"].min(), history["month"].max()
     past = launches[(launches["launch_month"] > first) & (launches["launch_month"] <= last)]
@@ -87,7 +100,7 @@ def lived(launches: pd.DataFrame, history: pd.DataFrame, products: pd.DataFrame)
     shape = pd.concat(parts or [launch_shape(past, history, products, last)], ignore_index=True)
     out = shape.groupby(["product", "family", "month", "age", "ramped"], as_index=False)[["share"]].sum()
     volume = out["product"].map(past.set_index("product")["volume_year_1"])
-    actual = history.groupby(["product", "month"])["unconstrained"].sum().rename("actual")
+    actual = history[in_launch(history, past)].groupby(["product", "month"])["unconstrained"].sum().rename("actual")
     out = out.assign(planned=out["share"] * volume).join(actual, on=["product", "month"])
     return out[out["month"] <= last].fillna({"actual": 0.0}).reset_index(drop=True)
 
@@ -120,30 +133,51 @@ def _ratio(actual: pd.Series, planned: pd.Series) -> pd.Series:
 def reviewed(launches: pd.DataFrame, rows: pd.DataFrame, history: pd.DataFrame, products: pd.DataFrame) -> pd.DataFrame:
     """Return the launches with ranges and cannibalisation filled from past ones (`lived`), and young ones re-read.
 
-    A blank range: P10 and P90 of achieved over planned first-year volume of 3 or more past launches (Student's t for
-    one more launch). Re-read, in the first year: volume × (1 + Z × (ratio - 1)), where ratio is actual over
-    planned so far and Z = w / (w + k); w is what was planned so far in average months, k the variance of months
-    within past launches over that of launches (from the stated range, else from past ones), else 6. The range narrows
-    by the root of 1 - Z. Where no past launch tells a ramp, the first three months may be one and are not read.
-    `cannibalised` falls by a twelfth per month sold: the parent's last year shows the rest.
-    Source: Bühlmann and Straub (1970), credibility. `basis` says it in words.
+    A blank side of a range: the plan ± the spread of achieved over planned first-year volume of 3 or more past
+    launches (P10 and P90 of Student's t for one more launch); their bias is told in `headline`, not planned.
+    Re-read, in the first year: volume × (1 + Z × (ratio - 1)), where ratio is actual over planned so far and Z = w
+    / (w + k); w is what was planned so far in average months, k the variance of months within past launches over
+    that of launches (from the stated range, else from past ones), else 6. The range narrows by the root of 1 - Z.
+    Where no past launch tells a ramp, the first three months may be one and are not read. `cannibalised` falls by a
+    twelfth per month sold: the parent's last year shows the rest. A launch that never sold tells nothing. Source:
+    Bühlmann and Straub (1970), credibility. `basis` says it in words.
     """
-    scores = launch_scorecard(launches, rows, history)
-    ratios = scores.loc[scores["after"] == YEAR, "ratio"].dropna()
+    rows = rows[rows.groupby("product")["actual"].transform("sum") > 0]
+    ratios = _past_ratios(launch_scorecard(launches, rows, history))
     planned, spread = launches["volume_year_1"], ratios.std() * stats.t.ppf(0.9, max(len(ratios) - 1, 1))
     wide = spread * np.sqrt(1 + 1 / max(len(ratios), 1)) if len(ratios) >= PAST_NEEDED else np.nan
-    low = launches["low"].fillna((planned * (ratios.mean() - wide)).clip(lower=0))
-    high = launches["high"].fillna(planned * (ratios.mean() + wide))
-    rate = launches["cannibalised"].astype("float64")
-    blank = rate.isna() & launches["cannibalises"].notna()
-    out = launches.assign(planned=planned, low=low, high=high)
-    sold_for = launches["product"].map(rows.groupby("product")["age"].max()).fillna(0).clip(upper=YEAR)
-    out["cannibalised"] = rate.where(~blank, past_cannibalisation(launches, history, products)) * (1 - sold_for / YEAR)
+    low = launches["low"].fillna((planned * (1 - wide)).clip(lower=0))
+    high = launches["high"].fillna(planned * (1 + wide))
+    out = _with_rates(launches, rows, history, products).assign(planned=planned, low=low, high=high)
     sold = chained(history, products, history["month"].max() + pd.offsets.MonthBegin(1))
     young = coming_launches(launches, sold)["product"]
     return _reread(
         out, rows[(rows["age"] > RAMP / 2) | rows["ramped"] | ~rows["product"].isin(young)], young, ratios.var()
     )
+
+
+def _past_ratios(scorecard: pd.DataFrame) -> pd.Series:
+    """Return achieved over planned first-year volume of the past launches that sold at all."""
+    return scorecard.loc[(scorecard["after"] == YEAR) & (scorecard["actual"] > 0), "ratio"].dropna()
+
+
+def _with_rates(
+    launches: pd.DataFrame, rows: pd.DataFrame, history: pd.DataFrame, products: pd.DataFrame
+) -> pd.DataFrame:
+    """Return the launches with the parent and rate of what they take, and until when; blank: as long as they sell.
+
+    A successor's parent is the product that names it, and it takes all of its volume from it until it ends. Any other
+    blank rate is that of past launches.
+    """
+    parent = successors(products).sort_index().reset_index().drop_duplicates("successor").set_index("successor")
+    named, heir = launches["cannibalises"], launches["product"].map(parent["product"])
+    out = launches.assign(cannibalises=pd.Series(np.where(named.isna(), heir, named), launches.index, dtype="object"))
+    out["taking_until"] = taking_until(out, products)
+    rate = out["cannibalised"].astype("float64").mask(out["cannibalised"].isna() & out["taking_until"].notna(), 1.0)
+    blank = rate.isna() & out["cannibalises"].notna()
+    sold_for = out["product"].map(rows.groupby("product")["age"].max()).fillna(0).clip(upper=YEAR)
+    rate = rate.mask(blank, past_cannibalisation(launches, history, products))
+    return out.assign(cannibalised=rate * (1 - sold_for / YEAR))
 
 
 def _reread(launches: pd.DataFrame, rows: pd.DataFrame, young: pd.Series, between: float) -> pd.DataFrame:
@@ -159,7 +193,7 @@ def _reread(launches: pd.DataFrame, rows: pd.DataFrame, young: pd.Series, betwee
     needed = (within / known.where(known > 0)).fillna(HALF_WEIGHT)
     out["ratio"] = _ratio(out["actual"], out["so_far"])
     out["weight"] = (YEAR * out["share"] / (YEAR * out["share"] + needed)).where(out["ratio"].notna(), 0.0)
-    volume = out["planned"] * (1 + out["weight"] * (out["ratio"].fillna(1.0) - 1))
+    volume = out["planned"] * (1 + out["weight"] * (out["ratio"].clip(lower=0).fillna(1.0) - 1))
     narrow = np.sqrt(1 - out["weight"])
     out["low"] = (volume - (out["planned"] - out["low"]) * narrow).clip(lower=0)
     out["high"] = volume + (out["high"] - out["planned"]) * narrow
@@ -196,9 +230,10 @@ def past_cannibalisation(launches: pd.DataFrame, history: pd.DataFrame, products
     past = launches[launches["cannibalises"].notna() & ~own & launches["launch_month"].notna()]
     past = past[past["launch_month"] + pd.DateOffset(months=YEAR - 1) <= history["month"].max()]
     past = past[past["launch_month"] - pd.DateOffset(months=YEAR) >= history["month"].min()]
-    monthly = history.groupby(["family", "product", "month"], as_index=False)[["cleansed"]].sum()
     lost, sold = 0.0, 0.0
     for row in past.itertuples():  # a handful
+        there = history if row.region == ALL else history[history["region"] == row.region]
+        monthly = there.groupby(["family", "product", "month"], as_index=False)[["cleansed"]].sum()
         parts = _parts(monthly, row.product, row.cannibalises, set(launches["product"]))
         now, then = (
             parts.loc[row.launch_month :].head(YEAR).sum(),
@@ -240,7 +275,8 @@ def launch_ranges(plan: pd.DataFrame, launches: pd.DataFrame, ready: pd.DataFram
     Months gone: as planned at the launch by `launches`, with what came (`rows`, from `lived`). Months to come: the
     plan's launch step, with the range of `ready` (from `reviewed`). A range is the same share of each month.
     """
-    step = plan[plan["step"] == "launch"].groupby(["month", "product", "family"], as_index=False)[["quantity"]].sum()
+    step = plan[(plan["step"] == "launch") & (plan["product"] == plan["item"])]
+    step = step.groupby(["month", "product", "family"], as_index=False)[["quantity"]].sum()
     gone = _ranged(rows.rename(columns={"planned": "likely"}), launches)
     both = [gone, _ranged(step.rename(columns={"quantity": "likely"}), ready)]
     out = pd.concat([part for part in both if len(part)] or [gone], ignore_index=True)
@@ -262,16 +298,17 @@ def in_paths(
     """Return series and sample paths at product × region with launches in them, in place of their own forecast.
 
     A launch's path is its plan times one draw of its first-year volume over the likely one, P10 and P90 as the range
-    says (normal on each side). What it takes from its parent is netted: its draws weigh 1 - the rate.
+    says (normal on each side), its successor's after its end too. What it takes from its parent is netted: its draws
+    weigh 1 - the rate, but those of a successor, whose parent ends, weigh in full.
     """
     step = plan[plan["step"] == "launch"]
-    wide = step.pivot_table(index=MEMBERS, columns="month", values="quantity", aggfunc="sum", fill_value=0.0)
+    wide = step.pivot_table(index=["item", *MEMBERS], columns="month", values="quantity", aggfunc="sum", fill_value=0.0)
     wide = wide.reindex(columns=months, fill_value=0.0)
-    own = ~series["product"].isin(step["product"])
     if wide.empty:
         return series, paths
-    drawn = _draws(ready[ready["product"].isin(step["product"])], len(paths))
-    each = drawn[wide.index.get_level_values("product")].to_numpy()
+    coming = ready[ready["product"].isin(step["item"])]
+    own = ~in_launch(series, coming)
+    each = _draws(coming, len(paths))[wide.index.get_level_values("item")].to_numpy()
     out = np.concatenate([paths[:, own], (each[:, :, None] * wide.to_numpy()).astype(paths.dtype)], axis=1)
     return pd.concat([series[own], wide.index.to_frame(index=False)], ignore_index=True)[MEMBERS], out
 
@@ -285,14 +322,18 @@ def _draws(ready: pd.DataFrame, count: int) -> pd.DataFrame:
             np.array([1 - row.low / row.volume_year_1, row.high / row.volume_year_1 - 1]) if row.volume_year_1 else 0
         )
         down, up = np.nan_to_num(sides * np.ones(2))
-        net = 1 - np.nan_to_num(row.cannibalised)
+        net = 1 - (np.nan_to_num(row.cannibalised) if pd.isna(row.taking_until) else 0.0)
         out[row.product] = np.clip(1 + rng.permutation(np.where(at < 0, at * down, at * up)) * net, 0, None)
     return pd.DataFrame(out)
 
 
 def cannibalised(plan: pd.DataFrame, launches: pd.DataFrame) -> pd.DataFrame:
-    """Return per launch with a parent: rate, its volume, what it takes and what the parent could not give, in units."""
-    of = plan.pivot_table(index="item", columns="step", values="quantity", aggfunc="sum")
+    """Return per launch with a parent: rate, its volume, what it takes and what the parent could not give, in units.
+
+    The volume of a successor is that until its parent's end; one that overlaps in no month is left out.
+    """
+    ends = plan["item"].map(launches.set_index("product")["taking_until"])
+    of = plan[~(plan["month"] > ends)].pivot_table(index="item", columns="step", values="quantity", aggfunc="sum")
     of = of.reindex(columns=["launch", "cannibalisation"]).dropna(subset="launch")
     rows = launches[launches["cannibalises"].notna() & launches["product"].isin(of.index)]
     taken = -rows["product"].map(of["cannibalisation"]).fillna(0.0)
@@ -328,15 +369,26 @@ def run_out(products: pd.DataFrame, plan: pd.DataFrame, inventory: pd.DataFrame,
 
 
 def headline(scorecard: pd.DataFrame, ready: pd.DataFrame, ending: pd.DataFrame, currency: str) -> list[str]:
-    """Return sentences: how launches did against their plan, which were re-read, and what is left at the end."""
+    """Return sentences: how launches did, each and on average, which were re-read, and what is left at the end."""
     year = scorecard[scorecard["after"] == YEAR]
+    inside = {"yes": "inside its range.", "no": "outside its range."}
     said = [
-        f"{row.product} sold {row.actual:,.0f} in its first year against {row.planned:,.0f} planned ({row.ratio:.0%}), "
-        + {"yes": "inside its range.", "no": "outside its range."}.get(row.inside, "no range was stated.")
+        f"{row.product} sold {row.actual:,.0f} in its first year against {row.planned:,.0f} planned"
+        + f"{'' if pd.isna(row.ratio) else f' ({row.ratio:.0%})'}, {inside.get(row.inside, 'no range was stated.')}"
         for row in year.sort_values("launch_month").tail(3).itertuples()
     ]
-    young = ready[ready["weight"] > 0]
+    ratios, young = _past_ratios(scorecard), ready[ready["weight"] > 0]
+    bias = f"{len(ratios)} past launches sold {ratios.mean():.0%} of their plan on average; coming ones stand as given."
+    said += [bias] * (len(ratios) >= PAST_NEEDED)
     said += [f"Launch of {row.product}{row.basis.replace(';', ' is', 1)}." for row in young.itertuples()]
     left = ending[ending["left_over"] > 0]
-    total = f"{left['left_over'].sum():,.0f} units worth {currency} {left['left_over_value'].sum():,.0f} at cost"
-    return [*said, f"Products that end leave {total}."] if len(left) else said
+    return [*said, f"Products that end leave {_worth(left, currency)}."] if len(left) else said
+
+
+def _worth(left: pd.DataFrame, currency: str) -> str:
+    """Return units left over with their worth at cost, as far as the cost is known."""
+    units, known = f"{left['left_over'].sum():,.0f} units", left["left_over_value"].notna()
+    if not known.any():
+        return f"{units}, their cost not known"
+    worth = f"{units} worth {currency} {left['left_over_value'].sum():,.0f} at cost"
+    return worth if known.all() else f"{worth}, without {(~known).sum()} whose cost is not known"

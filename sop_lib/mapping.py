@@ -10,7 +10,7 @@ from sop_lib.settings import Source
 from sop_lib.sources import PROBLEM, Raw, SourceError, nearest, problem
 from sop_lib.tables import ALL
 
-__all__ = ["Found", "in_planning_units", "listed", "read_table", "unknown_members"]
+__all__ = ["Found", "changes_ahead", "in_circles", "in_planning_units", "listed", "read_table", "unknown_members"]
 
 FORMATS = {r"\d{1,2}\.\d{1,2}\.\d{4}": "%d.%m.%Y", r"\d{1,2}/\d{1,2}/\d{4}": "%d/%m/%Y", r"\d{8}": "%Y%m%d"}
 FORMATS |= {r"\d{6}": "%Y%m", r"\d{1,2}[/.]\d{4}": "%m/%Y"}
@@ -149,6 +149,8 @@ def _row_problems(table: Found, products: pd.DataFrame | None) -> list[dict]:
         found += table.problems(outside, "volume_year_1", "not between low and high", "low is P10, high is P90 of it")
         own = df["cannibalises"].eq(df["product"])
         found += table.problems(own, "cannibalises", "a launch cannot take from itself", "name another product")
+        own = df["like_product"].eq(df["product"]) & df["region"].eq(ALL)
+        found += table.problems(own, "like_product", "a launch cannot be like itself", "name another product")
     if _by_product_or_family(table.name):
         nobody = df["product"].eq(ALL) & df["family"].eq(ALL)
         found += table.problems(nobody, "product", "neither product nor family", "give one of them")
@@ -227,17 +229,31 @@ def _located(name: str, raw: Raw, columns: dict[str, str], hit: pd.DataFrame) ->
     return out[PROBLEM].astype("object").to_dict("records")
 
 
-def in_circles(found: dict[str, Found]) -> list[dict]:
-    """Return a problem for each successor that leads back to its own product, engineering changes included."""
-    named = [found[name] for name in ("products", "engineering_changes") if name in found]
+def changes_ahead(changes: pd.DataFrame, cycle: pd.Timestamp) -> pd.DataFrame:
+    """Return the engineering changes with a successor that come in or after the cycle, the earliest first."""
+    ahead = changes[changes["successor"].notna() & (changes["effective_month"] >= cycle)]
+    return ahead.sort_values(["effective_month", "change"])
+
+
+def in_circles(found: dict[str, Found], cycle: pd.Timestamp) -> list[dict]:
+    """Return a problem for each successor that leads back to its own product, as engineering changes ahead set them.
+
+    Only the earliest of several changes of a product is followed, and changes of the past say nothing.
+    """
+    rows = {name: found[name].frame.dropna(subset="successor") for name in ("products",) if name in found}
+    if "engineering_changes" in found:
+        ahead = changes_ahead(found["engineering_changes"].frame, cycle)
+        rows["engineering_changes"] = ahead.drop_duplicates("product")
     follows: dict[str, str] = {}
-    for table in named:
-        follows |= table.frame.dropna(subset="successor").set_index("product")["successor"].to_dict()
+    for frame in rows.values():
+        follows |= frame.set_index("product")["successor"].to_dict()
     circles = {product: _circle(product, follows) for product in follows}
     problems, advice = [], "leave successor blank at the product that stays, in "
-    for table in named:
+    for name, frame in rows.items():
+        table = found[name]
         circle = table.frame["product"].map(circles).fillna("")
-        at = circle.ne("") & table.frame["successor"].notna()
+        followed = table.frame["successor"].eq(table.frame["product"].map(follows))
+        at = circle.ne("") & followed & table.frame.index.isin(frame.index)
         problems += table.problems(at, "successor", "successors run in a circle", advice + circle)
     return problems
 

@@ -87,3 +87,44 @@ def test_the_plan_is_the_baseline_and_its_lift(quantity, rate, probability):
     plan = demand.demand_plan(leaf(quantity), sold(), products(), lift, NONE["launches"])
     expected = quantity * 48 + 2 * quantity * rate * probability
     assert plan.quantity.sum() == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_launch_in_a_region_leaves_the_baseline_elsewhere_and_a_further_region_is_planned():
+    old = pd.concat([sold(), sold().assign(product="B").query("region == 'North'")])
+    both = pd.concat([leaf(), leaf().assign(product="B")])
+    plan = demand.demand_plan(both, old, products(), NONE["events"], launch(region="South"))
+    steps = plan[plan["product"] == "B"].groupby("region")["step"].unique().str.join(", ")
+    assert steps.to_dict() == {"North": "baseline", "South": "launch"}
+
+
+def test_a_launch_that_ends_is_taken_over_by_its_successor():
+    ends = products(B=("2027-06-01", "C"))
+    plan = demand.demand_plan(leaf(), sold(), ends, NONE["events"], launch(cannibalises="A", cannibalised=0.5))
+    after = plan[(plan["month"] > "2027-06-01") & (plan["step"] == "launch")].groupby("product")["quantity"].sum()
+    stays = demand.demand_plan(leaf(), sold(), products(), NONE["events"], launch())
+    stays = stays[(stays["month"] > "2027-06-01") & (stays["product"] == "B")]["quantity"].sum()
+    assert after.to_dict() == {"B": 0, "C": stays}
+    assert set(plan.loc[plan["product"].eq("C"), "reason"]) == {"takes over from B"}
+    assert (
+        plan.loc[plan["step"] == "cannibalisation", "quantity"].sum()
+        == -0.5 * plan.loc[plan["step"] == "launch", "quantity"].sum()
+    )
+    assert not plan.duplicated([*KEY, "step", "item"]).any()
+
+
+def test_a_plan_of_launches_only_has_no_baseline():
+    plan = demand.demand_plan(leaf().assign(product="B"), sold().head(0), products(), NONE["events"], launch())
+    assert plan.empty
+    young = sold().query("month >= '2026-09-01'").assign(product="B")
+    only = leaf().assign(product="B")
+    plan = demand.demand_plan(only, young, products(), NONE["events"], launch(launch_month="2026-09-01"))
+    assert set(plan["step"]) == {"launch"}
+
+
+def test_a_launch_takes_from_a_parent_that_is_itself_a_launch():
+    rows = [launch(product="C", launch_month="2026-12-01"), launch(cannibalises="C", cannibalised=0.5)]
+    plan = demand.demand_plan(leaf(), sold(), products(), NONE["events"], pd.concat(rows, ignore_index=True))
+    taken = plan[plan["step"] == "cannibalisation"]
+    assert set(taken["product"]) == {"C"}
+    volume = plan.loc[(plan["step"] == "launch") & (plan["product"] == "B"), "quantity"].sum()
+    assert taken["quantity"].sum() == pytest.approx(-0.5 * volume)

@@ -322,6 +322,25 @@ def test_a_chain_of_successors_in_a_circle_is_refused_wherever_it_closes(small_w
     ]
 
 
+def test_a_circle_counts_the_changes_ahead_alone_and_the_earliest_of_a_product(small_workbook):
+    heirs = ["successor", "A2", "A1", ""]
+    edit(small_workbook, "products.csv", lambda rows: [[*r, s] for r, s in zip(rows, heirs, strict=True)])
+    gone, first, later = ["E1", "A1", "2024-01", "B1"], ["E2", "A1", "2027-01", "B1"], ["E3", "A1", "2027-02", "A2"]
+    add(small_workbook, "engineering_changes", CHANGE, gone, later)
+    assert {(p["file"], p["row"]) for p in problems(small_workbook)} == {
+        ("products.csv", 2), ("products.csv", 3), ("engineering_changes.csv", 3)
+    }  # fmt: skip
+    edit(small_workbook, "engineering_changes.csv", lambda rows: [*rows, first])
+    read(small_workbook)
+
+
+def test_a_launch_is_like_itself_only_in_another_region(small_workbook):
+    names = ["product", "region", "launch_month", "volume_year_1", "like_product"]
+    add(small_workbook, "launches", names, ["A1", "", "2027-01", "9", "A1"], ["A2", "North", "2027-01", "9", "A2"])
+    found = [(p["row"], p["column"], p["rule"]) for p in problems(small_workbook)]
+    assert found == [(2, "like_product", "a launch cannot be like itself")]
+
+
 def test_a_launch_outside_its_own_range_from_itself_or_of_an_unknown_product_is_refused(small_workbook):
     names = ["product", "launch_month", "volume_year_1", "low", "high", "cannibalises", "cannibalised"]
     rows = [["A1", "2027-01", "9", "10", "20", "A1", "0.5"], ["A9", "2027-01", "9", "", "", "A2", "1.5"]]

@@ -91,7 +91,7 @@ def test_a_launch_with_more_than_a_year_of_history_is_no_longer_planned_by_its_r
 def test_an_ended_product_is_taken_over_and_a_chain_ends_at_the_last():
     forecast = pd.DataFrame({"month": AHEAD[:3], "product": "A", "region": "North", "family": "F", "quantity": 10.0})
     known = products(A=("2026-11-01", "B"), B=("2026-12-01", "C"))
-    out = launches.take_over(forecast, known, []).set_index(["product", "month"])
+    out = launches.take_over(forecast, known, launch().head(0)).set_index(["product", "month"])
     assert out.quantity["A"].tolist() == [10, 0, 0]
     assert out.quantity["B", pd.Timestamp("2026-12-01")] == 10
     assert out.quantity["C"].to_dict() == {pd.Timestamp("2027-01-01"): 10}
@@ -100,7 +100,7 @@ def test_an_ended_product_is_taken_over_and_a_chain_ends_at_the_last():
 
 def test_a_successor_planned_by_its_launch_takes_nothing_over():
     forecast = pd.DataFrame({"month": AHEAD[:2], "product": "A", "region": "North", "family": "F", "quantity": 10.0})
-    out = launches.take_over(forecast, products(A=("2026-11-01", "B")), ["B"])
+    out = launches.take_over(forecast, products(A=("2026-11-01", "B")), launch())
     assert out.groupby("product").quantity.sum().to_dict() == {"A": 10.0}
 
 
@@ -121,3 +121,40 @@ def test_no_launch_loses_a_unit_of_its_first_year(volume, start):
     first = plan[plan.month < AHEAD[start] + pd.DateOffset(months=12)]
     assert first.quantity.sum() == volume
     assert (plan.quantity >= 0).all()
+
+
+# Where and how long a launch is planned
+
+
+def test_a_launch_in_a_region_is_new_where_its_product_has_not_sold_for_a_year():
+    history = sold().assign(product="B").query("region == 'North'")
+    coming = [launches.coming_launches(launch(region=r), history)["product"].tolist() for r in ("South", "North", None)]
+    assert coming == [["B"], [], []]
+
+
+def test_a_launch_that_did_not_sell_for_a_year_is_planned_no_more():
+    plans = [
+        launches.launch_plan(launch(launch_month=m), sold(), products(), AHEAD) for m in ("2025-10-01", "2025-11-01")
+    ]
+    assert [len(plan) > 0 for plan in plans] == [False, True]
+
+
+def test_a_season_not_seen_in_all_calendar_months_is_the_familys_or_even():
+    few = sold().query("month >= '2026-07-01'")
+    other = sold().assign(product="C")
+    plan = launches.launch_plan(launch(), pd.concat([few, other]), products(), AHEAD)
+    assert plan.reason.unique().tolist() == ["first-year volume spread like F"]
+    months = plan.groupby("month").quantity.sum()
+    assert (months["2027-01-01"], months["2027-06-01"]) == (10, 30)
+    even = launches.launch_plan(launch(), few, products(), AHEAD)
+    assert even.reason.unique().tolist() == ["first-year volume spread evenly over the year"]
+    assert set(even[even.month < "2028-01-01"].groupby("month").quantity.sum()) == {20}
+
+
+def test_a_season_is_that_of_monthly_sums_whatever_region_was_added_late():
+    """A sells 100 a month in the North and, in the last six months, 10 in the South: a mean month of 100 or 105."""
+    flat = sold().query("region == 'North'").assign(cleansed=100.0)
+    late = flat.query("month >= '2026-05-01'").assign(region="South", cleansed=10.0)
+    plan = launches.launch_plan(launch(volume_year_1=1230.0), pd.concat([flat, late]), products(), AHEAD)
+    months = plan.groupby("month").quantity.sum()
+    assert (months["2027-01-01"], months["2027-06-01"]) == (100, 105)

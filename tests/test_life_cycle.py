@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sop_lib import demand_charts, launches, life_cycle, tables
+from sop_lib import demand, demand_charts, launches, life_cycle, tables
 from sop_lib import history as histories
 
 CYCLE = pd.Timestamp("2026-11-01")
@@ -65,7 +65,7 @@ def test_a_change_that_slips_moves_phase_out_take_over_launch_and_run_out_by_as_
     for effective in ("2027-03-01", "2027-05-01"):
         after, rows, moves = life_cycle.dated(known, new, change(effective_month=effective), CYCLE)
         plan = launches.launch_plan(rows, sold(**FLAT), after, AHEAD)
-        base = launches.take_over(forecast, after, ["B"])
+        base = launches.take_over(forecast, after, rows)
         out = life_cycle.run_out(after, base, stock, sold(**FLAT))
         seen[effective] = (plan.month.min(), base.loc[base.quantity > 0, "month"].max(), out.demand.item(), moves)
     assert seen["2027-03-01"][:3] == (pd.Timestamp("2027-03-01"), pd.Timestamp("2027-02-01"), 400)
@@ -196,6 +196,64 @@ def test_a_blank_range_comes_from_three_past_launches_or_stays_blank():
     assert few[["low", "high"]].isna().all(axis=None)
 
 
+def test_a_filled_range_holds_the_plan_and_the_bias_of_past_launches_is_told():
+    """Three past launches sold 45 to 55 % of their plan: the spread is filled, on each side that is blank."""
+    units = {"B": 45.0, "C": 50.0, "D": 55.0}
+    history = sold(A=FLAT["A"], **{p: ("2025-11-01", [u] * 12) for p, u in units.items()})
+    rows = [launch(product=p, launch_month="2025-11-01") for p in units]
+    known = pd.concat([products(), *(products().head(1).assign(product=p) for p in "EG")], ignore_index=True)
+    rows += [launch(product="E", launch_month="2027-01-01"), launch(product="G", launch_month="2027-01-01", low=1190)]
+    new = pd.concat(rows, ignore_index=True)
+    lived = life_cycle.lived(new, history, known)
+    ready = life_cycle.reviewed(new, lived, history, known)
+    assert (ready["low"] <= ready["volume_year_1"]).all()
+    assert (ready["high"] >= ready["volume_year_1"]).all()
+    facts = ready.set_index("product")
+    wide = 1200 * 0.05 * 1.8856 * np.sqrt(4 / 3)
+    assert facts.loc["E", ["low", "high"]].tolist() == pytest.approx([1200 - wide, 1200 + wide], abs=0.1)
+    assert facts.loc["G", ["low", "high"]].tolist() == pytest.approx([1190, 1200 + wide], abs=0.1)
+    said = life_cycle.headline(life_cycle.launch_scorecard(new, lived, history), ready, ending(0, 0), "EUR")
+    assert "3 past launches sold 50% of their plan on average; coming ones stand as given." in said
+
+
+def ending(units: float, value: float) -> pd.DataFrame:
+    return pd.DataFrame({"left_over": [units], "left_over_value": [value]}, dtype="float64")
+
+
+def test_no_plan_and_no_cost_are_told_as_such():
+    new, history = launch(launch_month="2025-11-01", volume_year_1=0), past_launch()[1]
+    lived = life_cycle.lived(new, history, products())
+    score = life_cycle.launch_scorecard(new, lived, history)
+    ready = life_cycle.reviewed(new, lived, history, products())
+    assert life_cycle.headline(score, ready, ending(9, np.nan), "EUR") == [
+        "B sold 1,140 in its first year against 0 planned, no range was stated.",
+        "Products that end leave 9 units, their cost not known.",
+    ]
+    some = pd.concat([ending(9, np.nan), ending(3, 6)])
+    assert life_cycle.headline(score.head(0), ready.head(0), some, "EUR") == [
+        "Products that end leave 12 units worth EUR 6 at cost, without 1 whose cost is not known."
+    ]
+
+
+def test_a_launch_that_never_sold_tells_nothing_of_others():
+    history = sold(**FLAT, D=("2024-11-01", [90.0] * 24))
+    rows = [launch(product="D", launch_month="2024-11-01"), launch(launch_month="2024-11-01"), launch(product="C")]
+    both, one = (reviewed(pd.concat(part, ignore_index=True), history, products()) for part in (rows, rows[::2]))
+    never = both[both["product"] == "B"].iloc[0]
+    assert (never["volume_year_1"], never["weight"]) == (1200, 0)
+    assert both.set_index("product").drop("B").equals(one.set_index("product"))
+
+
+def test_what_a_launch_in_a_region_sold_is_what_that_region_sold():
+    history = sold(A=FLAT["A"], B=("2023-11-01", [500.0] * 36))
+    south = sold(B=("2025-11-01", [100.0] * 12)).assign(region="South")
+    history = pd.concat([history.assign(region="North"), south], ignore_index=True)
+    new = launch(launch_month="2025-11-01", region="South", cannibalises="A")
+    score = life_cycle.launch_scorecard(new, life_cycle.lived(new, history, products()), history)
+    assert score["actual"].tolist() == [300, 600, 1200]
+    assert life_cycle.past_cannibalisation(new, history, products()) == 0
+
+
 # Cannibalisation
 
 
@@ -227,6 +285,7 @@ def test_a_parent_never_falls_below_zero_and_what_it_cannot_give_is_told(rate, p
 
 def test_two_launches_share_a_parent_that_is_too_small():
     rows = pd.DataFrame({"month": [AHEAD[2]] * 2, "product": ["B", "D"], "region": "ALL", "quantity": [100.0, 300.0]})
+    rows["item"] = rows["product"]
     new = pd.DataFrame({"product": ["B", "D"], "cannibalises": "A", "cannibalised": 0.5})
     base = pd.DataFrame({"month": AHEAD, "product": "A", "region": "ALL", "quantity": 100.0})
     taken = launches.cannibalised_effects(rows, base, new, products()).set_index("item")
@@ -238,6 +297,27 @@ def test_a_blank_rate_and_a_successor_take_nothing():
     assert steps(None, 100.0)[2].empty
     assert steps(0.5, 100.0, end_month="2026-12-01", successor="B")[2].empty
     assert len(steps(0.5, 100.0, end_month="2026-12-01", successor="C")[2])
+
+
+def test_a_successor_takes_from_its_parent_until_that_ends():
+    """A would sell 100 a month and ends in April; B starts in January with 100: until April it is the same demand."""
+    ends = {"end_month": "2027-04-01", "successor": "B"}
+    known, new = products({"product": "A", **ends}), launch(launch_month="2027-01-01")
+    ready = reviewed(new, sold(**FLAT), known)
+    assert ready[["cannibalises", "cannibalised", "taking_until"]].iloc[0].tolist() == [
+        "A",
+        1,
+        pd.Timestamp("2027-04-01"),
+    ]
+    leaf = pd.DataFrame({"month": AHEAD, "product": "A", "region": "ALL", "family": "F", "forecast": 100.0})
+    plan = demand.demand_plan(leaf, sold(**FLAT), known, tables.empty("events"), ready)
+    assert plan.groupby("month")["quantity"].sum().tolist() == pytest.approx([100] * 24)
+    told = life_cycle.cannibalised(plan, ready).iloc[0]
+    assert (told["volume"], told["taken"], told["left"]) == (400, 400, 0)
+    moved = life_cycle.cannibalised(plan, ready.assign(taking_until=pd.Timestamp("2026-12-01")))
+    assert moved.empty
+    stated = launch(launch_month="2027-01-01", cannibalises="A", cannibalised=0.5)
+    assert reviewed(stated, sold(**FLAT), known)["cannibalised"].tolist() == [0.5]
 
 
 def test_the_rate_of_past_launches_is_what_their_parents_lost_against_their_family():
@@ -296,8 +376,10 @@ def test_the_headline_tells_of_past_young_and_ending_products():
 
 def test_what_launches_take_is_told_with_what_their_parents_could_not_give():
     plan, _, taken = steps(0.5, 20.0)
-    both = [plan.assign(step="launch", item="B"), taken.assign(step="cannibalisation")]
-    shown = life_cycle.cannibalised(pd.concat(both), launch(cannibalises="A", cannibalised=0.5)).iloc[0]
+    both = [plan.assign(step="launch"), taken.assign(step="cannibalisation")]
+    shown = life_cycle.cannibalised(
+        pd.concat(both), launch(cannibalises="A", cannibalised=0.5).assign(taking_until=pd.NaT)
+    ).iloc[0]
     assert (shown["volume"], shown["taken"], shown["left"]) == (2200, 22 * 20, 1100 - 22 * 20)
 
 
@@ -316,6 +398,17 @@ def test_paths_of_a_launch_have_its_range_and_replace_its_own():
     assert np.quantile(year, [0.1, 0.5, 0.9]) == pytest.approx([600, 1200, 2400], rel=0.02)
     same = life_cycle.in_paths(series, paths, plan.head(0), ready, AHEAD)
     assert same[1] is paths
+
+
+def test_paths_of_a_launch_in_a_region_leave_the_others_and_go_on_with_its_successor():
+    history = sold(**FLAT).assign(region="South")
+    ready = reviewed(launch(launch_month="2026-11-01", region="South"), history, products())
+    series = pd.DataFrame({"family": "F", "product": ["B", "B", "C"], "region": ["North", "South", "South"]})
+    known = products({"product": "B", "end_month": "2027-10-01", "successor": "C"})
+    plan = launches.take_over(launches.launch_plan(ready, history, known, AHEAD), known, ready).assign(step="launch")
+    found, paths = life_cycle.in_paths(series, np.ones((5, 3, 24), dtype="float32"), plan, ready, AHEAD)
+    names = found.assign(total=paths[0].sum(axis=1))[["product", "region", "total"]].values.tolist()
+    assert names == [["B", "North", 24], ["C", "South", 24], ["B", "South", 1200], ["C", "South", 1200]]
 
 
 # The sample company
