@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from sop_lib import history
+from sop_lib.breaks import month_words
 
 __all__ = [
     "FORMATS",
@@ -15,6 +16,7 @@ __all__ = [
     "adjustments",
     "by_cause",
     "cleansed",
+    "estimated_sentence",
     "largest",
     "most_adjusted",
     "outliers",
@@ -25,7 +27,7 @@ KEY = ["month", "product", "region"]
 COLUMNS = [*KEY, "cause", "family", "quantity", "reason"]
 RECENT = 24
 WANTED = ("return", "missing", "stock_out")  # causes that make raw into unconstrained demand
-FAR, REGULAR, MONTHS_NEEDED, ALIKE, LEAST_SPREAD = 8.0, 0.95, 36, 5, 0.03
+FAR, REGULAR, MONTHS_NEEDED, ALIKE, LEAST_SPREAD, NOTHING = 8.0, 0.95, 36, 5, 0.03, 0.01
 
 
 def adjustments(
@@ -112,8 +114,9 @@ def outliers(panel: pd.DataFrame) -> pd.DataFrame:
 
     Expected is the season (median by month of the year) and the level (median of the seven months around), and what
     the family's other series did in that month. Far is 8 robust spreads (1.4826 × median absolute deviation), three
-    times as far as the months before and after: a run of months is a change of level. Left out are series that sell
-    now and then or have under 36 months, months that were adjusted, and the last one, of which nobody can know yet.
+    times as far as the months before and after: a run of months is a change of level. A month that sold nothing counts
+    as a hundredth of what was to be expected. Left out are series that sell now and then or have under 36 months,
+    months that were adjusted, and the last one, of which nobody can know yet.
     `off` is the rate, `spreads` how many. Shown, not adjusted.
     """
     wide = panel.pivot(index="month", columns=KEY[1:], values="cleansed").asfreq("MS")
@@ -140,7 +143,7 @@ def _expected(wide: pd.DataFrame, family: pd.Series) -> tuple[pd.DataFrame, pd.D
     season = about.groupby(pd.DatetimeIndex(log.index).month).transform("median")
     flat = log - season
     level = flat.rolling(7, center=True, min_periods=4).median()
-    left = flat - level
+    left = (flat - level).mask(wide.eq(0) & level.notna(), np.log(NOTHING))
     common = left.T.groupby(family.to_numpy()).transform("median").T
     common = common * (family.map(family.value_counts()) >= ALIKE).to_numpy()
     return np.exp(season + level + common), left - common
@@ -187,9 +190,10 @@ def most_adjusted(panel: pd.DataFrame, count: int = 6) -> pd.DataFrame:
 
 
 def adjusted_share(panel: pd.DataFrame) -> float:
-    """Return the adjusted units of the last 24 months, without sign, over the units found."""
+    """Return the adjusted units of the last 24 months, without sign, over those sold; blank when none were."""
     recent = panel[panel["month"] > panel["month"].max() - pd.DateOffset(months=RECENT)]
-    return float(recent["adjustment"].abs().sum() / max(recent["raw"].sum(), 1e-9))
+    sold = recent["raw"].clip(lower=0.0).sum()
+    return float(recent["adjustment"].abs().sum() / sold) if sold > 0 else float("nan")
 
 
 def sentence(changes: pd.DataFrame, panel: pd.DataFrame, prices: pd.DataFrame) -> str:
@@ -199,7 +203,22 @@ def sentence(changes: pd.DataFrame, panel: pd.DataFrame, prices: pd.DataFrame) -
     causes, share = by_cause(changes, prices), adjusted_share(panel)
     parts = [f"{NAMES[c.cause]} ({c.added + c.taken:+,.0f} units)" for c in causes.itertuples()]
     said = f"Adjusted before models learn from it: {', '.join(parts)}"
-    return f"{said}; {share:.1%} of the units of the last {RECENT} months."
+    return f"{said}." if np.isnan(share) else f"{said}; {share:.1%} of the units sold in the last {RECENT} months."
+
+
+def estimated_sentence(changes: pd.DataFrame, panel: pd.DataFrame, since: pd.Timestamp) -> str:
+    """Return which share of cleansed demand from a month on stands in months × products × regions that are estimates.
+
+    Returns above sales are set to zero, which is no estimate. Blank when nothing was estimated.
+    """
+    told = changes[changes["month"].ge(since) & changes["cause"].isin(list(MADE))]
+    cells = panel[panel["month"] >= since].merge(told[KEY].drop_duplicates(), on=KEY, how="left", indicator=True)
+    total, touched = cells["cleansed"].sum(), cells.loc[cells["_merge"].eq("both"), "cleansed"].sum()
+    if told.empty or total <= 0:
+        return ""
+    how = ", ".join(words for cause, words in MADE.items() if cause in set(told["cause"]))
+    share = f"{touched / total:.1%} was estimated"
+    return f"Of the demand scored since {month_words(since)}, {share}: {how}; there the error is against an estimate."
 
 
 NAMES = {
@@ -208,6 +227,12 @@ NAMES = {
     "stock_out": "stock-outs",
     "one_off": "one-off orders",
     "event": "past events",
+}
+MADE = {
+    "event": "past events taken out",
+    "one_off": "one-off orders taken out",
+    "stock_out": "stock-outs made good",
+    "missing": "missing months filled",
 }
 FORMATS = dict.fromkeys(["quantity", "added", "taken"], "{:+,.0f}") | {"off": "{:+.0%}", "spreads": "{:+.0f}"}
 FORMATS |= dict.fromkeys(["raw", "expected", "sold", "hidden", "money", "cells", "products"], "{:,.0f}")

@@ -243,8 +243,9 @@ def headline(
     reasons = "; ".join(f"{r.condition}: no, {r.evidence}" for r in failed.itertuples())
     series = panel[["product", "region"]].drop_duplicates()
     warned = found[found["severity"].eq("warn")]
-    largest = f"{currency} {warned['money'].abs().max():,.0f}"
-    most = f"{counted(len(warned), 'warning')}; the one that holds most money, {largest}: "
+    money = warned["money"].abs().max()
+    which = "the first" if pd.isna(money) else f"the one that holds most money, {currency} {money:,.0f}"
+    most = f"{counted(len(warned), 'warning')}; {which}: "
     whole = complete["complete"].sum()
     off = totals[~totals["agrees"]].sort_values("rate", key=abs, ascending=False, kind="stable")
     return [

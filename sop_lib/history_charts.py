@@ -32,9 +32,12 @@ def _panels(names: Iterable, height: float) -> tuple[Figure, Iterator[tuple[Axes
 
 
 def three_series(months: pd.DataFrame, unit: str) -> Figure:
-    """Return raw, unconstrained and cleansed demand of the last 36 months, a panel per product in their order."""
-    figure, panels = _panels(months["product"].drop_duplicates(), 1.9)
+    """Return raw, unconstrained and cleansed demand of the last 36 months, a panel per product in their order.
+
+    Products that ended before have no panel.
+    """
     recent = months[months["month"] > months["month"].max() - pd.DateOffset(months=36)]
+    figure, panels = _panels(recent["product"].drop_duplicates(), 1.9)
     every = pd.DatetimeIndex(recent["month"].drop_duplicates().sort_values())
     for ax, product in panels:
         part = recent[recent["product"].eq(product)]
@@ -43,7 +46,7 @@ def three_series(months: pd.DataFrame, unit: str) -> Figure:
         ax.set_title(product, fontsize=9.5)
         ax.set_ylim(bottom=0)
         charts.scaled(ax, unit)
-        ax.set_xlim(every[0], every[-1])
+        ax.set_xlim(every[0], every[-1] + pd.Timedelta(days=20))
         charts.month_ticks(ax, every, every=12)
     figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside upper right", ncols=3, fontsize=8.5)
     return figure

@@ -191,9 +191,10 @@ def in_planning_units(found: dict[str, Found]) -> tuple[Found, list[dict]]:
     factor = pd.merge_asof(left, right, on="month", by=["product", "unit"]).set_index("at")["factor"]
     factor = factor.where(factor > 0).reindex(frame.index)
     whole = other & frame["product"].eq(ALL)
-    remedy = "give it per product, or in the planning unit"
+    remedy = "give it per product, or in the planning unit with unit left blank"
     problems = table.problems(whole, "unit", "a whole family in another unit", remedy)
-    remedy = "add its factor to units with a from_month not after that month, or give the planning unit"
+    remedy = "add its factor to units with a from_month not after that month, or "
+    remedy += "give it in the planning unit with unit left blank"
     problems += table.problems(other & ~whole & factor.isna(), "unit", "no factor of this unit", remedy)
     return replace(table, frame=frame.assign(quantity=frame["quantity"] / factor.fillna(1.0), unit=None)), problems
 

@@ -3,18 +3,20 @@
 Wheeler, Understanding Variation (1993): natural limits are the mean ± 2.66 × the mean moving range.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
 from sop_lib.breaks import month_words, some
 from sop_lib.tables import ALL
 
-__all__ = ["FORMATS", "last_surprise", "limits", "news", "signals", "surprise_sentence"]
+__all__ = ["FORMATS", "last_surprise", "limits", "news", "signals", "surprise_sentence", "unpriced"]
 
 WIDTH, SHOWN, LEAST, RUN = 2.66, 36, 12, 8
 RULES = {
     "outside": "outside its natural limits",
-    "near limit": "3 of 4 months in a row nearer that limit than the middle",
+    "near limit": "with 2 of the 3 months before nearer the same limit than the middle",
     "run": "8 months in a row on one side of the middle",
 }
 
@@ -35,7 +37,8 @@ def limits(values: pd.DataFrame) -> pd.DataFrame:
 def news(values: pd.DataFrame) -> pd.DataFrame:
     """Return the rule that makes each cell a signal, blank for noise: columns are series, rows months in order.
 
-    Outside the limits goes before 3 of 4 nearer the same limit than the middle, and that before 8 on one side.
+    Outside the limits goes before 3 of 4 nearer the same limit than the middle, and that before 8 on one side. A month
+    is a signal of a run only when it stands there itself; the month of four that does not may be any of the others.
 
     >>> news(pd.DataFrame({"A": [1.0, 1.1] * 5 + [2.0]}))["A"].iloc[-1]
     'outside'
@@ -43,10 +46,11 @@ def news(values: pd.DataFrame) -> pd.DataFrame:
     bounds = limits(values)
     side = np.sign(values - bounds["middle"])
     far = (values - bounds["middle"]).abs() / (bounds["high"] - bounds["middle"]).where(lambda w: w > 0)
-    near = side.where(far > 0.5, 0.0)
+    near = {way: (far > 0.5) & side.eq(way) for way in (1, -1)}
+    third = [at & (at.astype("float64").rolling(4, min_periods=3).sum() >= 3) for at in near.values()]
     ways = {
         "outside": far > 1,
-        "near limit": (near.rolling(4, min_periods=3).sum() * near >= 3) & near.ne(0),
+        "near limit": third[0] | third[1],
         "run": side.rolling(RUN).sum().abs() >= RUN,
     }
     found = np.select([w.to_numpy(dtype=bool) for w in ways.values()], list(ways), "")
@@ -59,8 +63,9 @@ def signals(panel: pd.DataFrame, prices: pd.DataFrame) -> pd.DataFrame:
     `value` is demand as found over what was to be expected: the mean of the 12 months before, times what the same
     month was of its own 12 months before, mean of up to three years. So steady growth and a steady season leave it
     level. `middle`, `low` and `high` are its natural limits; `rule` is blank for noise. `actual` and `expected` are
-    in units, those of ALL at today's `price` per product (in units when no product has one). Expectations stand on
-    cleansed history. A series needs 24 months before its first value, and 12 values.
+    in units, those of ALL at today's `price` per product, without the products that have none (in units when no
+    product has one). Expectations stand on cleansed history. A series needs 24 months before its first value, and
+    12 values.
     """
     now, known = (_by_series(panel, name, prices) for name in ("raw", "cleansed"))
     base = known.rolling(12).mean().shift(1)
@@ -82,7 +87,7 @@ def signals(panel: pd.DataFrame, prices: pd.DataFrame) -> pd.DataFrame:
 def _by_series(panel: pd.DataFrame, column: str, prices: pd.DataFrame) -> pd.DataFrame:
     """Return months × families in units, and ALL in money; months that the source does not hold are blank."""
     wide = panel.pivot_table(index="month", columns="family", values=column, aggfunc="sum")
-    price = panel["product"].map(prices.set_index("product")["price"].astype("float64"))
+    price = panel["product"].map(_price(prices))
     worth = panel[column] * (price.fillna(0.0) if price.notna().any() else 1.0)
     out = wide.assign(**{ALL: worth.groupby(panel["month"]).sum()})
     out = out.asfreq("MS")
@@ -90,16 +95,30 @@ def _by_series(panel: pd.DataFrame, column: str, prices: pd.DataFrame) -> pd.Dat
     return out.where(np.tile(held.gt(0).to_numpy()[:, None], out.shape[1]))
 
 
-def last_surprise(found: pd.DataFrame) -> pd.DataFrame:
-    """Return the last month of each series with its verdict: `surprise` (rate off expectation), signal or noise, why.
+def _price(prices: pd.DataFrame) -> pd.Series:
+    """Return the price per product; 0 is none."""
+    price = prices.set_index("product")["price"].astype("float64")
+    return price.where(price > 0)
 
-    `since` is the series' last month that was a signal.
+
+def unpriced(panel: pd.DataFrame, prices: pd.DataFrame) -> list[str]:
+    """Return the products that ALL of `signals` leaves out: those without a price, where others have one."""
+    price = _price(prices).reindex(sorted(panel["product"].unique()))
+    return price.index[price.isna()].tolist() if price.notna().any() else []
+
+
+def last_surprise(found: pd.DataFrame, without: Sequence[str] = ()) -> pd.DataFrame:
+    """Return what the last month was to each series: `surprise` (rate off expectation), signal or noise, and why.
+
+    `since` is the series' last month that was a signal; a series that ended before the last month has no row.
+    `without` are the products that ALL leaves out: its evidence names them.
     """
-    last = found.drop_duplicates("family", keep="last").set_index("family")
+    last = found[found["month"].eq(found["month"].max())].set_index("family")
     out = last.assign(surprise=last["value"] - 1, verdict=last["rule"].notna().map({True: "signal", False: "noise"}))
     out["since"] = found[found["rule"].notna()].groupby("family")["month"].max()
     within = [f"natural limits {r.low - 1:+.0%} to {r.high - 1:+.0%}" for r in out.itertuples()]
     out["evidence"] = out["rule"].map(RULES).fillna("inside") + "; " + pd.Series(within, out.index, dtype="object")
+    out.loc[out.index == ALL, "evidence"] += f"; without {some(list(without))}: no price" if without else ""
     names = ["month", "actual", "expected", "surprise", "verdict", "evidence", "since"]
     return out.reset_index()[["family", *names]]
 

@@ -101,7 +101,7 @@ def test_the_tables_of_the_page_add_up():
     assert causes["money"].to_dict() == {"one_off": -160.0, "return": 100.0}
     assert cleansing.largest(changes, prices)["quantity"].tolist() == [-80.0, 50.0]
     after = cleansing.cleansed(before, changes)
-    assert cleansing.adjusted_share(after) == pytest.approx(130 / 300)
+    assert cleansing.adjusted_share(after) == pytest.approx(130 / 350)
     assert "one-off orders (-80 units)" in cleansing.sentence(changes, after, prices)
     most = cleansing.most_adjusted(after)
     assert most["cleansed"].tolist() == [200.0, 70.0]
@@ -110,7 +110,44 @@ def test_the_tables_of_the_page_add_up():
     assert drawn == {"raw": [200, 100], "unconstrained": [200, 150], "cleansed": [200, 70]}
 
 
+def test_where_nothing_was_sold_no_share_is_told():
+    before = panel({("A", "N"): [0, -50]})
+    changes = cleansing.adjustments(before, NO_OUTS)
+    prices = pd.DataFrame({"product": ["A"], "price": [2.0], "cost": [1.0]})
+    said = cleansing.sentence(changes, cleansing.cleansed(before, changes), prices)
+    assert said == "Adjusted before models learn from it: returns above sales (+50 units)."
+
+
+def test_the_demand_whose_error_is_against_an_estimate_is_told_since_a_month():
+    before = panel({("A", "N"): [100, 150], ("A", "S"): [100, 60], ("B", "N"): [70, -70]})
+    lifted = pd.DataFrame({"month": [LAST], "product": "A", "region": "N", "quantity": [50.0], "event": "Fair"})
+    outs = pd.DataFrame([[LAST, "A", "S", "F", 0.0, 60.0, 100.0, 40.0]], columns=stock_outs.COLUMNS)
+    changes = cleansing.adjustments(before, outs, None, lifted)
+    after = cleansing.cleansed(before, changes)  # of 470 units, 100 in the north and 100 in the south are estimates
+    assert cleansing.estimated_sentence(changes, after, before["month"].min()) == (
+        "Of the demand scored since Sep 2026, 42.6% was estimated: past events taken out, stock-outs made good; "
+        "there the error is against an estimate."
+    )
+    assert "since Oct 2026, 100.0%" in cleansing.estimated_sentence(changes, after, LAST)
+    assert cleansing.estimated_sentence(changes, after, CYCLE) == ""
+    returned = cleansing.adjustments(before, NO_OUTS)
+    assert cleansing.estimated_sentence(returned, cleansing.cleansed(before, returned), LAST) == ""
+
+
 CELLS = st.lists(st.one_of(st.none(), st.floats(-50, 1000)), min_size=24, max_size=24)
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_figure_shows_one_month_and_leaves_out_what_ended_long_ago():
+    one = panel({("A", "N"): [-5]})
+    most = cleansing.most_adjusted(cleansing.cleansed(one, cleansing.adjustments(one, NO_OUTS)))
+    history_charts.three_series(most, "units").canvas.draw()
+    old = panel({("A", "N"): [-5] * 60, ("B", "N"): [-9] * 60})
+    old = old[old["product"].eq("A") | (old["month"] < "2023-01-01")]
+    most = cleansing.most_adjusted(cleansing.cleansed(old, cleansing.adjustments(old, NO_OUTS)))
+    assert set(most["product"]) == {"A", "B"}
+    shown = [ax for ax in history_charts.three_series(most, "units").axes if ax.axison]
+    assert [ax.get_title(loc="left") for ax in shown] == ["A"]
 
 
 @given(CELLS, CELLS, st.floats(0, 2000), st.floats(-200, 500), st.floats(0, 300))
@@ -148,6 +185,15 @@ def test_a_single_month_is_found_with_what_was_to_be_expected_and_a_step_or_the_
     assert found[["product", "region"]].values.tolist() == [["A", "N"]]
     assert found["expected"].item() == pytest.approx(expected, rel=0.15)
     assert found["spreads"].item() > 8
+
+
+def test_a_single_month_that_sold_nothing_is_found_two_of_them_and_an_end_are_not():
+    once, twice, ended, family = (seasonal(n) for n in (1, 2, 3, 4))
+    once[40] = twice[40] = twice[41] = ended[-1] = 0.0
+    found = cleansing.outliers(panel({("A", "N"): once, ("B", "N"): twice, ("C", "N"): ended, ("D", "N"): family}))
+    assert found[["product", "off"]].values.tolist() == [["A", -1.0]]
+    assert found["month"].item() == LAST - pd.DateOffset(months=19)
+    assert found["expected"].item() == pytest.approx(seasonal(1)[40], rel=0.15)
 
 
 def test_what_sells_now_and_then_is_left_alone_and_a_month_that_moved_the_whole_family_is_no_outlier():

@@ -182,6 +182,15 @@ def test_fit_to_plan_says_yes_or_no_and_why():
     assert "-20.0%" in words[0]
 
 
+def test_a_company_without_money_is_told_none():
+    rows = steady(["A", "B"]).drop(columns=["revenue", "cost"])
+    rows["shipped"] = rows["shipped"].where(rows["month"] < "2025-01-01", rows["shipped"] / 2)
+    words = verdict(rows)[1]
+    (told,) = [w for w in words if "warning" in w]
+    assert "; the first: " in told
+    assert not any("nan" in w for w in words)
+
+
 @pytest.mark.parametrize("count", [1, 2, 5, 13, 30])
 def test_short_histories_pass_through_every_rule(count):
     conditions, words = verdict(steady(["A"]).tail(count).reset_index(drop=True))

@@ -55,6 +55,40 @@ def test_three_of_four_nearer_the_same_limit_are_a_signal():
     assert signals.news(column([*calm, 1.24, 0.9, 1.05, 1.24]))["x"].isna().all()
 
 
+def test_the_one_of_four_that_is_not_near_that_limit_may_be_near_the_other_and_is_no_signal_itself():
+    calm = [1.0, 1.1] * 10
+    bounds = signals.limits(column([*calm, 1.24, 1.24, 0.87, 1.24])).iloc[0]
+    assert bounds["low"] < 0.87 < (bounds["middle"] + bounds["low"]) / 2
+    told = signals.news(column([*calm, 1.24, 1.24, 0.87, 1.24]))["x"].tolist()[-4:]
+    assert told == [None, None, None, "near limit"]
+    after = signals.news(column([*calm, 1.24, 1.24, 1.24, 0.87]))["x"].tolist()[-4:]
+    assert after == [None, None, "near limit", None]
+    assert signals.RULES["near limit"] == "with 2 of the 3 months before nearer the same limit than the middle"
+
+
+def test_a_family_that_ended_tells_nothing_of_the_last_month():
+    ended = panel()
+    ended = ended[ended["product"].eq("A") | (ended["month"] < "2026-05-01")]
+    found = signals.signals(ended, PRICES)
+    assert found.loc[found["family"].eq("Beta"), "month"].max() == pd.Timestamp("2026-04-01")
+    last = signals.last_surprise(found)
+    assert last["family"].tolist() == ["ALL", "Alpha"]
+    assert set(last["month"]) == {pd.Timestamp("2026-10-01")}
+
+
+@pytest.mark.parametrize("price", [np.nan, 0.0])
+def test_the_company_names_the_products_it_leaves_out_for_want_of_a_price(price):
+    some = PRICES.assign(price=[10.0, price])
+    assert signals.unpriced(panel(), some) == ["B"]
+    last = signals.last_surprise(signals.signals(panel(), some), signals.unpriced(panel(), some))
+    assert last["evidence"].str.endswith("; without B: no price").tolist() == [True, False, False]
+    assert "; without B: no price" in signals.surprise_sentence(last)
+    none = PRICES.assign(price=price)
+    assert signals.unpriced(panel(), none) == []
+    found = signals.signals(panel(), none)
+    assert set(found["family"]) == {"ALL", "Alpha", "Beta"}  # in units
+
+
 def test_season_and_steady_growth_are_no_news():
     found = signals.signals(panel(noise=0.0), PRICES)
     assert set(found["family"]) == {"ALL", "Alpha", "Beta"}

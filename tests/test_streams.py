@@ -165,6 +165,17 @@ def test_a_unit_that_is_not_known_is_named_with_its_remedy(small_workbook):
     ]
 
 
+@pytest.mark.parametrize("unit", ["piece", ""])
+def test_without_families_the_planning_unit_is_left_blank_and_the_remedy_says_so(small_workbook, unit):
+    given_rows(small_workbook, ["A1", "", "", "10", unit], ["", "Beta", "", "5", unit])
+    if not unit:
+        assert read(small_workbook).tables["demand_inputs"]["quantity"].tolist() == [10.0, 5.0]
+        return
+    found = [p["remedy"] for p in problems(small_workbook)]
+    assert len(found) == 2
+    assert all(remedy.endswith("in the planning unit with unit left blank") for remedy in found)
+
+
 @pytest.mark.parametrize(
     ("rows", "wrong"),
     [
