@@ -247,38 +247,51 @@ def unusual_horizon(tables: dict[str, pd.DataFrame], horizon: pd.DatetimeIndex) 
 
 
 def _new(tables: dict[str, pd.DataFrame], horizon: pd.DatetimeIndex) -> pd.DataFrame:
-    """Return the launches with the month in which their product first sold, and `young`: in its first year."""
-    sales = tables["sales"]
-    first = sales[demand(sales) > 0].groupby("product")["month"].min()
-    rows = tables["launches"].assign(first=tables["launches"]["product"].map(first))
+    """Return the launches with the month in which their product first sold there, and `young`: in its first year."""
+    sales, rows = tables["sales"], tables["launches"]
+    where = sales["product"].map(rows.set_index("product")["region"])
+    there = where.eq(ALL) | where.eq(sales["region"])
+    first = sales[there & (demand(sales) > 0)].groupby("product")["month"].min()
+    rows = rows.assign(first=rows["product"].map(first))
     return rows.assign(young=rows["launch_month"] >= horizon[0] - pd.DateOffset(months=12))
 
 
+def _of(rule: str, rows: pd.DataFrame, names: str, text: str, remedy: str) -> list[dict]:
+    found = {"rows": len(rows), "quantity": rows["volume_year_1"].sum()}
+    return [issue(rule, "launches", names, text, remedy, **found)] if len(rows) else []
+
+
 def like_without_history(tables: dict[str, pd.DataFrame], horizon: pd.DatetimeIndex) -> list[dict]:
-    """Find launches still planned by their row whose like-product never sold."""
-    rows = _new(tables, horizon)
-    bare = rows[rows["young"] & rows["like_product"].notna() & ~rows["like_product"].isin(tables["sales"]["product"])]
+    """Find launches still planned by their row whose like-product has less than a year of history."""
+    rows, first = _new(tables, horizon), tables["sales"].groupby("product")["month"].min()
+    lived = first.index[first <= horizon[0] - pd.DateOffset(months=12)]
+    bare = rows[rows["young"] & rows["like_product"].notna() & ~rows["like_product"].isin(lived)]
     names = listed(bare["product"] + " (like " + bare["like_product"] + ")")
-    text = f"A like-product without history: {names}. Season and regions come from a product alike, or from the family."
-    found = {"rows": len(bare), "quantity": bare["volume_year_1"].sum()}
-    remedy = "name a like-product that sold for a year"
-    return [issue("like_without_history", "launches", names, text, remedy, **found)] if len(bare) else []
+    text = f"A like-product without a year of history: {names}. Season and regions come from a product alike, else "
+    text += "from the family, else they are even."
+    return _of("like_without_history", bare, names, text, "name a like-product that sold for a year")
 
 
 def launch_month_differs(tables: dict[str, pd.DataFrame], horizon: pd.DatetimeIndex) -> list[dict]:
     """Find launches whose product first sold in another month than the launch month, or has not sold since."""
     rows = _new(tables, horizon)
     rows = rows[rows["launch_month"] > tables["sales"]["month"].min()]
-    late = rows["first"].isna() & (rows["launch_month"] < horizon[0])
+    late = rows["first"].isna() & (rows["launch_month"] < horizon[0]) & rows["young"]
     rows = rows[late | (rows["first"].notna() & rows["first"].ne(rows["launch_month"]))]
     sold = rows["first"].dt.strftime("first sold %Y-%m").fillna("has not sold yet")
     said = rows["product"] + ", to be launched " + rows["launch_month"].dt.strftime("%Y-%m") + ", " + sold
     text = f"Launch month and sales differ: {listed(said)}. The plan counts from the launch month."
-    found = {"rows": len(rows), "quantity": rows["volume_year_1"].sum()}
     remedy = "correct launch_month, or take the row out when it is no launch"
-    return (
-        [issue("launch_month_differs", "launches", listed(rows["product"]), text, remedy, **found)] if len(rows) else []
-    )
+    return _of("launch_month_differs", rows, listed(rows["product"]), text, remedy)
+
+
+def launch_never_sold(tables: dict[str, pd.DataFrame], horizon: pd.DatetimeIndex) -> list[dict]:
+    """Find launches of a year ago or longer that have not sold: they are planned no more."""
+    rows = _new(tables, horizon)
+    rows = rows[rows["first"].isna() & ~rows["young"]]
+    names = listed(rows["product"] + " of " + rows["launch_month"].dt.strftime("%Y-%m"))
+    text = f"A launch has not sold in a year and is planned no more: {names}."
+    return _of("launch_never_sold", rows, names, text, "give its new launch_month, or take it out of launches")
 
 
 def cannibalised_missing(tables: dict[str, pd.DataFrame], horizon: pd.DatetimeIndex) -> list[dict]:
@@ -289,9 +302,8 @@ def cannibalised_missing(tables: dict[str, pd.DataFrame], horizon: pd.DatetimeIn
     rows = rows[rows["cannibalises"].map(heirs).ne(rows["product"])]
     names = listed(rows["product"] + " from " + rows["cannibalises"])
     text = f"How much a launch takes is not said: {names}. The rate of past launches is taken; without any, nothing."
-    found = {"rows": len(rows), "quantity": rows["volume_year_1"].sum()}
     remedy = "give cannibalised, the share of its volume that it takes"
-    return [issue("cannibalised_missing", "launches", names, text, remedy, **found)] if len(rows) else []
+    return _of("cannibalised_missing", rows, names, text, remedy)
 
 
 def overlapping_events(tables: dict[str, pd.DataFrame], horizon: pd.DatetimeIndex) -> list[dict]:
@@ -375,6 +387,7 @@ CHECKS: dict[str, Callable[[dict[str, pd.DataFrame], pd.DatetimeIndex], list[dic
     "budget_missing": budget_missing,
     "like_without_history": like_without_history,
     "launch_month_differs": launch_month_differs,
+    "launch_never_sold": launch_never_sold,
     "cannibalised_missing": cannibalised_missing,
     "unusual_horizon": unusual_horizon,
     "overlapping_events": overlapping_events,

@@ -173,6 +173,18 @@ def test_a_launch_like_nothing_known_at_another_month_or_without_a_rate(small_wo
     assert issue(found, "cannibalised_missing", "launches")["subject"] == "N1 from A1"
 
 
+def test_a_launch_that_did_not_sell_in_a_year_where_it_was_to_sell(small_workbook):
+    edit(small_workbook, "products.csv", lambda rows: [*rows, ["N1", "Beta", "9"]])
+    names = ["product", "region", "launch_month", "volume_year_1"]
+    rows = [["N1", "", "2025-10", "90"], ["A1", "South", "2025-10", "7"], ["A2", "North", "2025-10", "5"]]
+    add(small_workbook, "launches", names, *rows)
+    edit(small_workbook, "sales.csv", lambda rows: [r for r in rows if r[1:3] != ["A1", "South"]])
+    found = read(small_workbook)
+    never = issue(found, "launch_never_sold", "launches")
+    assert (never["subject"], never["quantity"]) == ("A1 of 2025-10, N1 of 2025-10", 97)
+    assert issue(found, "launch_month_differs", "launches")["subject"] == "A2"
+
+
 EVENTS = [
     "event",
     "kind",
