@@ -271,7 +271,7 @@ def history_panels(months: pd.DataFrame, unit: str) -> Figure:
         ax.set_title(family, fontsize=9.5)
         ax.set_ylim(bottom=0)
         scaled(ax, unit)
-        ax.set_xlim(every[0], every[-1])
+        ax.set_xlim(every[0], every[-1] + pd.Timedelta(days=20))
         month_ticks(ax, every, every=24)
     return figure
 

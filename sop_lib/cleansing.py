@@ -190,10 +190,10 @@ def most_adjusted(panel: pd.DataFrame, count: int = 6) -> pd.DataFrame:
 
 
 def adjusted_share(panel: pd.DataFrame) -> float:
-    """Return the adjusted units of the last 24 months, without sign, over those sold; blank when none were."""
+    """Return the adjusted units of the last 24 months, unsigned, over those sold or returned; blank when none were."""
     recent = panel[panel["month"] > panel["month"].max() - pd.DateOffset(months=RECENT)]
-    sold = recent["raw"].clip(lower=0.0).sum()
-    return float(recent["adjustment"].abs().sum() / sold) if sold > 0 else float("nan")
+    booked = recent["raw"].abs().sum()
+    return float(recent["adjustment"].abs().sum() / booked) if booked > 0 else float("nan")
 
 
 def sentence(changes: pd.DataFrame, panel: pd.DataFrame, prices: pd.DataFrame) -> str:
@@ -203,7 +203,11 @@ def sentence(changes: pd.DataFrame, panel: pd.DataFrame, prices: pd.DataFrame) -
     causes, share = by_cause(changes, prices), adjusted_share(panel)
     parts = [f"{NAMES[c.cause]} ({c.added + c.taken:+,.0f} units)" for c in causes.itertuples()]
     said = f"Adjusted before models learn from it: {', '.join(parts)}"
-    return f"{said}." if np.isnan(share) else f"{said}; {share:.1%} of the units sold in the last {RECENT} months."
+    return (
+        f"{said}."
+        if np.isnan(share)
+        else f"{said}; {share:.1%} of the units sold or returned in the last {RECENT} months."
+    )
 
 
 def estimated_sentence(changes: pd.DataFrame, panel: pd.DataFrame, since: pd.Timestamp) -> str:

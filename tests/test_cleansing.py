@@ -10,7 +10,19 @@ from hypothesis import given
 from hypothesis import settings as trials
 from hypothesis import strategies as st
 
-from sop_lib import breaks, cleansing, events, history, history_charts, inputs, settings, signals, stock_outs, tables
+from sop_lib import (
+    breaks,
+    charts,
+    cleansing,
+    events,
+    history,
+    history_charts,
+    inputs,
+    settings,
+    signals,
+    stock_outs,
+    tables,
+)
 
 REPO = Path(__file__).parent.parent
 SHARED = REPO.parent / "shared" / "data"
@@ -101,7 +113,7 @@ def test_the_tables_of_the_page_add_up():
     assert causes["money"].to_dict() == {"one_off": -160.0, "return": 100.0}
     assert cleansing.largest(changes, prices)["quantity"].tolist() == [-80.0, 50.0]
     after = cleansing.cleansed(before, changes)
-    assert cleansing.adjusted_share(after) == pytest.approx(130 / 350)
+    assert cleansing.adjusted_share(after) == pytest.approx(130 / 400)
     assert "one-off orders (-80 units)" in cleansing.sentence(changes, after, prices)
     most = cleansing.most_adjusted(after)
     assert most["cleansed"].tolist() == [200.0, 70.0]
@@ -110,12 +122,17 @@ def test_the_tables_of_the_page_add_up():
     assert drawn == {"raw": [200, 100], "unconstrained": [200, 150], "cleansed": [200, 70]}
 
 
-def test_where_nothing_was_sold_no_share_is_told():
-    before = panel({("A", "N"): [0, -50]})
+@pytest.mark.parametrize(
+    ("raw", "rest"),
+    [([5, -50], "returns above sales (+50 units); 90.9% of the units sold or returned in the last 24 months."),
+     ([50, *[0] * 11, None, *[0] * 24], "months the source lacks (+25 units).")],
+)  # fmt: skip
+def test_the_share_adjusted_stays_a_share_where_more_came_back_than_was_sold(raw, rest):
+    before = panel({("A", "N"): raw})
     changes = cleansing.adjustments(before, NO_OUTS)
     prices = pd.DataFrame({"product": ["A"], "price": [2.0], "cost": [1.0]})
     said = cleansing.sentence(changes, cleansing.cleansed(before, changes), prices)
-    assert said == "Adjusted before models learn from it: returns above sales (+50 units)."
+    assert said == f"Adjusted before models learn from it: {rest}"
 
 
 def test_the_demand_whose_error_is_against_an_estimate_is_told_since_a_month():
@@ -142,6 +159,7 @@ def test_the_figure_shows_one_month_and_leaves_out_what_ended_long_ago():
     one = panel({("A", "N"): [-5]})
     most = cleansing.most_adjusted(cleansing.cleansed(one, cleansing.adjustments(one, NO_OUTS)))
     history_charts.three_series(most, "units").canvas.draw()
+    charts.history_panels(history.family_months(one), "units").canvas.draw()
     old = panel({("A", "N"): [-5] * 60, ("B", "N"): [-9] * 60})
     old = old[old["product"].eq("A") | (old["month"] < "2023-01-01")]
     most = cleansing.most_adjusted(cleansing.cleansed(old, cleansing.adjustments(old, NO_OUTS)))
