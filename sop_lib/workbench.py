@@ -14,6 +14,7 @@ from sop_lib import (
     finance,
     hierarchy,
     launches,
+    life_cycle,
     model_review,
     months,
     overrides,
@@ -80,6 +81,8 @@ def read(book: archive.Cycle) -> Desk:
     found = {name: book.read(name) for name in names}
     later = ("weights", "model_forecasts", "adjustments")  # cycles run by an older version have none
     found |= {name: book.read(name) if book.has(name) else empty(name) for name in later}
+    dates = (book.read("launches"), book.read("engineering_changes"), book.month)
+    found["products"] = life_cycle.dated(found["products"], *dates)[0]
     found["sold"] = launches.chained(found["history"], found["products"], book.month)
     last = [archive.previous_table(book, name) for name in approved.PLANS]
     found["past_plans"] = finance.with_own(book.read("past_plans"), *last)
