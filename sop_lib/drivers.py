@@ -2,8 +2,9 @@
 
 The effect of a driver is found by regression: the logarithm of a family's demand by month of the year, a bending trend
 and the driver. Families have an effect of their own, drawn to the mean of all as far as they do not differ by more than
-chance (random effects, DerSimonian and Laird, 1986). A driver is tried at rolling origins: every effect and forecast is
-of what was known then. What is used divides history before the engine and multiplies its forecasts, month by month.
+chance (random effects, DerSimonian and Laird, 1986). A driver is tried at rolling origins: its effect and the forecasts
+are of what was known then. Only what drivers before it did is taken out as learned from all closed months.
+What is used divides history before the engine and multiplies its forecasts, month by month.
 """
 
 import numpy as np
@@ -26,18 +27,24 @@ NORMAL95 = 1.96
 def known_values(drivers: pd.DataFrame, calendar: pd.DataFrame, span: pd.DatetimeIndex) -> pd.DataFrame:
     """Return month, driver, value and known_on: the drivers, the mean of their regions, and working days of a span.
 
-    Working days are the calendar's (`ALL`) where the company gives one, else Mondays to Fridays, and always known.
-    A value is known on its latest date; without a date nobody knows when.
+    Working days are the company's driver of that name, else the calendar's (`ALL`), else Mondays to Fridays; the last
+    two are always known. The mean is blank in months that a region of the driver lacks. A value is known on its latest
+    date; without a date nobody knows when.
     """
     own = calendar[calendar["plant"] == ALL].set_index("month")["working_days"]
     days = own[own.index.isin(span)] if len(own) else months.working_days(span)
     known = pd.DataFrame({"month": days.index, "driver": WORKING_DAYS, "value": days.to_numpy(dtype=float)})
     given = (
         drivers.groupby(["month", "driver"], as_index=False)
-        .agg(value=("value", "mean"), known_on=("known_on", lambda dates: dates.max(skipna=False)))
+        .agg(
+            value=("value", "mean"), known_on=("known_on", lambda dates: dates.max(skipna=False)), n=("value", "count")
+        )
         .astype({"known_on": "datetime64[ns]"})
     )
-    parts = [known.assign(known_on=pd.Timestamp("1900-01-01").as_unit("ns")), given]
+    regions = given["driver"].map(drivers.groupby("driver")["region"].nunique())
+    given = given.assign(value=given["value"].where(given["n"] == regions)).drop(columns="n")
+    computed = known.assign(known_on=pd.Timestamp("1900-01-01").as_unit("ns"))
+    parts = [computed[~computed["driver"].isin(given["driver"])], given]
     out = pd.concat([part for part in parts if len(part)], ignore_index=True)
     order = out.assign(_own=out["driver"] != WORKING_DAYS).sort_values(["_own", "driver", "month"], kind="stable")
     return order.drop(columns="_own").reset_index(drop=True)
@@ -49,11 +56,12 @@ def driver_review(
     """Return per driver and family, and ALL together, its effect, what it does to the error, and whether it is kept.
 
     `effect` is the rate of demand per unit of the driver, `low` and `high` its 95 % interval. `wape_without` and
-    `wape_with` are of forecasts 1 to 12 months ahead at up to 24 origins, with the values that were known then; `gain`
-    is the share of the error that is gone, `explains` the same had all values been known. Usable: a value of the
-    horizon is known before the cycle. Kept in a family: when the error falls by 1 % in both halves of the origins and
-    the interval leaves out zero; or when it so falls over all families, and falls here too. The next driver is tried on
-    what is left by those kept. Months from the cycle on are not looked at.
+    `wape_with` are of forecasts 1 to 12 months ahead at up to 24 origins, with the values that were known then, as far
+    ahead as they reach now; `gain` is the share of the error that is gone, `explains` the same had all values been
+    known. Usable: a value of the horizon is known before the cycle. Kept in a family: when the error falls by 1 % in
+    both halves of the origins and the interval leaves out zero; or when it so falls over all families, and falls here
+    too. The next driver is tried on what is left by those kept, whose effects are of all closed months. Months from the
+    cycle on are not looked at.
     """
     demand = sold[sold["month"] < cycle].pivot_table(index="month", columns="family", values="cleansed", aggfunc="sum")
     demand = demand.asfreq("MS").iloc[-(MONTHS_NEEDED + ORIGINS + LAGS + YEAR) :]
@@ -61,7 +69,7 @@ def driver_review(
     demand = demand.drop(columns=left_out)
     found: list[pd.DataFrame] = []
     for name in values["driver"].unique():
-        given = values[values["driver"] == name].set_index("month")[["value", "known_on"]]
+        given = values[values["driver"] == name].set_index("month")[["value", "known_on"]].dropna(subset="value")
         review = _tried(str(name), demand, given, cycle, horizon)
         without = pd.DataFrame({"driver": name, "family": left_out, "why": "not tried: it has months without demand"})
         found.append(pd.concat([review, without.assign(usable=False, kept=False)], ignore_index=True))
@@ -81,7 +89,7 @@ def _tried(
     out = out.assign(usable=len(ahead) > 0, kept=False)
     there = demand.loc[demand.index >= given.index.min()]
     there = there[there.index <= min(given.index.max(), cycle)]
-    gone = there.index.difference(given.dropna(subset="value").index)
+    gone = there.index.difference(given.index)
     if len(gone):
         return out.assign(usable=False, why=f"no value for {some([month_words(m) for m in gone])}: give every month")
     if len(there) < MONTHS_NEEDED + FEWEST_ORIGINS or there.columns.empty:
@@ -95,7 +103,8 @@ def _tried(
     effect, spread = np.append(effect, mean[0]), np.append(spread, mean[1])
     out = out.assign(effect=np.expm1(effect), low=np.expm1(effect - NORMAL95 * spread))
     out = out.assign(high=np.expm1(effect + NORMAL95 * spread))
-    return _judged(out, _errors(there, x, known_on), given, cycle, horizon)
+    reach = len(ahead) and int(horizon.get_indexer([ahead.max()])[0]) + 1
+    return _judged(out, _errors(there, x, known_on, reach), given, cycle, horizon)
 
 
 def _usual(x: np.ndarray, span: pd.DatetimeIndex, seen: np.ndarray) -> np.ndarray:
@@ -140,14 +149,18 @@ def _drawn(own: np.ndarray, variance: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return (1 - drawn) * own + drawn * mean, np.sqrt((1 - drawn) * variance + (drawn * error) ** 2), (mean, error)
 
 
-def _errors(demand: pd.DataFrame, x: np.ndarray, known_on: pd.Series) -> pd.DataFrame:
-    """Return absolute error without, with and had all been known, and volume, per origin and family, in units."""
+def _errors(demand: pd.DataFrame, x: np.ndarray, known_on: pd.Series, reach: int) -> pd.DataFrame:
+    """Return absolute error without, with and had all been known, and volume, per origin and family, in units.
+
+    `reach` is how many months ahead values are given now: no origin sees further.
+    """
     units, span, found = demand.to_numpy(), pd.DatetimeIndex(demand.index), []
     logs, none = np.log(units), np.zeros(units.shape)
     for known in range(max(MONTHS_NEEDED, len(units) - ORIGINS), len(units)):
         ahead = slice(known, min(known + LAGS, len(units)))
         forms = {"without": none}
-        for form, seen in (("with", (known_on < span[known]).to_numpy()), ("explained", np.full(len(x), True))):
+        then = (known_on < span[known]).to_numpy() & (np.arange(len(x)) < known + reach)
+        for form, seen in (("with", then), ("explained", np.full(len(x), True))):
             forms[form] = _moves(logs[:known], x, span, seen) if seen[:known].sum() >= BEND else none
         said = {form: _carried_on(logs[:known] - m[:known], span, ahead) + m[ahead] for form, m in forms.items()}
         sums = {form: np.abs(np.exp(s) - units[ahead]).sum(axis=0) for form, s in said.items()}
@@ -159,12 +172,26 @@ def _errors(demand: pd.DataFrame, x: np.ndarray, known_on: pd.Series) -> pd.Data
 def _moves(logs: np.ndarray, x: np.ndarray, span: pd.DatetimeIndex, seen: np.ndarray) -> np.ndarray:
     """Return what a driver does to the logarithm of each month, month × family, by the months known (those of `logs`).
 
-    Months whose value is not seen do not move.
+    Months whose value is not seen move as `_held` says.
     """
     known = len(logs)
     effect, *_ = _effects(logs, x[:known], span[:known], seen[:known])
     past = seen & (np.arange(len(x)) < known)
-    return np.outer(np.where(seen, x - _usual(x, span, past), 0.0), effect)
+    return np.outer(_held(np.where(seen, x - _usual(x, span, past), np.nan)), effect)
+
+
+def _held(more: np.ndarray) -> np.ndarray:
+    """Return by how much a driver is more than usual: where unknown, the mean of its last year of values.
+
+    Before its first value it is the mean of its first year, so that a trend makes no step where values begin or end.
+
+    >>> _held(np.array([np.nan, 1, 3, np.nan])).tolist()
+    [2.0, 1.0, 3.0, 2.0]
+    """
+    there = np.flatnonzero(~np.isnan(more))
+    out = np.where(np.isnan(more), more[there[-YEAR:]].mean(), more)
+    out[: there[0]] = more[there[:YEAR]].mean()
+    return out
 
 
 def _carried_on(logs: np.ndarray, span: pd.DatetimeIndex, ahead: slice) -> np.ndarray:
@@ -204,7 +231,10 @@ def _why(
     """Return in words why a driver is kept or not, per family."""
     known = given.index[(given["known_on"] < cycle) | (given.index < cycle)]
     lacking = horizon.difference(known)
-    until = f"; its values for {month_words(lacking[0])} on are not given: no effect there" if len(lacking) else ""
+    from_there = f"{month_words(lacking[0])} on" if len(lacking) else ""
+    until = f"; its values for {from_there} are not given: there it stays at the mean of its last twelve" * bool(
+        from_there
+    )
     helps = "known, they would take {:.1%} off the error".format
     told = [helps(gain) if gain > 0 else "known, they would not help either" for gain in out["explains"]]
     unusable = [f"not usable: its values for {month_words(cycle)} on are not given; {words}" for words in told]
@@ -218,19 +248,22 @@ def _why(
 
 
 def factors(review: pd.DataFrame, values: pd.DataFrame, cycle: pd.Timestamp, span: pd.DatetimeIndex) -> pd.DataFrame:
-    """Return month, family and factor: how the drivers kept move each month, 1 where none is kept or its value unknown.
+    """Return month, family and factor: how the drivers kept move each month, exactly 1 where none is kept.
 
-    The factor of a month with d units of the driver more than usual in that month of the year is (1 + effect)^d. Series
-    above the families (ALL) take the mean effect.
+    The factor of a month with d units of the driver more than usual in that month of the year is (1 + effect)^d; usual
+    is the mean of the closed months. Where its value is unknown, d is the mean of its last twelve values (before the
+    first: of the first twelve). Series above the families (ALL) take the mean effect.
     """
     families = pd.Index(review["family"].unique(), name="family")
     total = pd.DataFrame(1.0, index=span.rename("month"), columns=families)
     for row in review[review["kept"]].itertuples():
-        own = values[(values["driver"] == row.driver) & ((values["known_on"] < cycle) | (values["month"] < cycle))]
+        own = values[(values["driver"] == row.driver) & values["value"].notna()]
+        own = own[(own["known_on"] < cycle) | (own["month"] < cycle)]
         past = own[own["month"] < cycle]
         usual = past.groupby(past["month"].dt.month)["value"].mean()
         more = own.set_index("month")["value"] - own["month"].dt.month.map(usual).to_numpy()
-        total[row.family] *= ((1 + row.effect) ** more).reindex(span).fillna(1.0).to_numpy()
+        more = more.reindex(span.union(pd.DatetimeIndex(more.index)))
+        total[row.family] *= pd.Series((1 + row.effect) ** _held(more.to_numpy()), index=more.index).reindex(span)
     return total.reset_index().melt("month", var_name="family", value_name="factor")
 
 

@@ -91,15 +91,94 @@ def test_a_driver_of_which_nobody_says_when_it_was_known_is_not_usable():
     assert not (review.usable | review.kept).any()
 
 
-def test_a_driver_given_for_some_coming_months_moves_only_those():
-    given = rain(last="2026-12-01")
+def test_a_driver_given_for_some_coming_months_stays_where_it_was_after_them():
+    given = rain(last="2027-10-01")
     demand = sold({f: moved_by(given, 0.1) for f in "FG"})
     values = drivers.known_values(given, NO_CALENDAR, CLOSED.append(HORIZON))
     review = drivers.driver_review(demand, values, CYCLE, HORIZON)
-    assert "its values for Jan 2027 on are not given: no effect there" in review[review.kept].why.iloc[0]
-    found = drivers.factors(review[review.driver == "rain"], values, CYCLE, HORIZON)
-    assert (found[found.month > "2026-12-01"].factor == 1).all()
-    assert (found[found.month <= "2026-12-01"].factor != 1).all()
+    why = "its values for Nov 2027 on are not given: there it stays at the mean of its last twelve"
+    assert why in review[review.kept].why.iloc[0]
+    found = drivers.factors(review[review.driver == "rain"], values, CYCLE, CLOSED.append(HORIZON))
+    own = found[found.family == "F"].set_index("month").factor
+    last_year = np.exp(np.log(own["2026-11":"2027-10"]).mean())
+    assert np.allclose(own["2027-11":], last_year, rtol=1e-12)
+
+
+def rising(last: str) -> pd.DataFrame:
+    return rain(last=last).assign(value=lambda d: d.value + 0.15 * np.arange(len(d)))
+
+
+def test_a_driver_with_a_trend_makes_no_cliff_where_its_values_end_or_begin():
+    given = rising("2027-10-01")[lambda d: d.month >= "2021-05-01"]
+    kept = pd.DataFrame({"driver": "rain", "family": "F", "effect": [0.1], "kept": True})
+    values = drivers.known_values(given, NO_CALENDAR, CLOSED.append(HORIZON))
+    own = drivers.factors(kept, values, CYCLE, CLOSED.append(HORIZON)).set_index("month").factor
+    assert own["2027-11-01"] == pytest.approx(np.exp(np.log(own["2026-11":"2027-10"]).mean()))
+    assert own["2027-11-01"] > 1.5
+    assert own["2020-11-01"] == pytest.approx(np.exp(np.log(own["2021-05":"2022-04"]).mean()))
+    assert own["2020-11-01"] < 0.8
+    none = drivers.factors(kept.assign(kept=False), values, CYCLE, CLOSED.append(HORIZON))
+    assert (none.factor == 1).all()
+
+
+def test_a_driver_is_tried_as_far_ahead_as_its_values_reach_now():
+    """Known three months ahead it cannot carry a year: the forecast without it follows the trend."""
+    moves = {f: moved_by(rising("2028-10-01"), 0.1) for f in "FG"}
+    far, near = (reviewed(sold(moves), rising(last)) for last in ("2028-10-01", "2027-01-01"))
+    assert far.kept["F"]
+    assert near.usable["F"]
+    assert not near.kept["F"]
+    assert near.gain["F"] < 0.1 < far.gain["F"]
+    assert near.explains["F"] == pytest.approx(far.explains["F"])
+
+
+def test_months_that_a_region_lacks_are_blank_and_named():
+    """A region ten units higher would shift the mean of the months that it lacks."""
+    both = pd.concat([rain().assign(region="N"), rain().assign(region="S", value=lambda d: d.value + 10)])
+    lacking = both[(both.region == "N") | (both.month != "2024-03-01")]
+    values = drivers.known_values(lacking, NO_CALENDAR, CLOSED).query("driver == 'rain'").set_index("month").value
+    assert values.index[values.isna()].tolist() == [pd.Timestamp("2024-03-01")]
+    assert reviewed(sold(), lacking).why["F"] == "no value for Mar 2024: give every month"
+    behind = both[(both.region == "N") | (both.month < "2026-11-01")]
+    assert not reviewed(sold({f: moved_by(rain(), 0.1) for f in "FG"}), behind).usable.any()
+
+
+def test_a_driver_without_any_value_is_refused():
+    assert reviewed(sold(), rain().assign(value=np.nan)).why["F"] == "0 months of demand and driver, 36 are needed"
+
+
+def test_working_days_of_the_company_replace_the_computed_ones():
+    values = drivers.known_values(rain().assign(driver="working days"), NO_CALENDAR, CLOSED.append(HORIZON))
+    assert values.month.is_unique
+    assert values.value.tolist() == rain().value.tolist()
+    assert drivers.driver_review(sold(), values, CYCLE, HORIZON).driver.unique().tolist() == ["working days"]
+
+
+def test_a_driver_that_moves_demand_the_other_way_in_one_half_of_the_origins_is_not_kept():
+    given = rain()
+    move = moved_by(given, 0.1)
+    for turned in (CLOSED >= "2026-01-01", (CLOSED >= "2024-11-01") & (CLOSED < "2025-11-01")):
+        one_way = np.where(turned, 1 / move, move)
+        review = reviewed(sold({f: one_way for f in "FG"}), given)
+        assert review.low["ALL"] > 0
+        assert not review.kept.any()
+
+
+def test_what_is_usual_is_learned_from_months_that_were_closed():
+    given, late = rain(), rain()
+    late.loc[late.month >= CYCLE, "value"] += 100.0
+    kept = pd.DataFrame({"driver": "rain", "family": "F", "effect": [0.1], "kept": True})
+    spans = CLOSED.append(HORIZON)
+    one, other = (
+        drivers.factors(kept, drivers.known_values(g, NO_CALENDAR, spans), CYCLE, CLOSED) for g in (given, late)
+    )
+    pd.testing.assert_frame_equal(one, other, check_exact=True)
+    logs, known = np.log(sold().pivot(index="month", columns="family", values="cleansed").to_numpy()), 60
+    moves = [
+        drivers._moves(logs[:known], x.value.to_numpy()[: len(CLOSED)], CLOSED, np.full(len(CLOSED), True))
+        for x in (given, given.assign(value=given.value.where(given.month < CLOSED[known], 100.0)))
+    ]
+    assert np.array_equal(moves[0][:known], moves[1][:known])
 
 
 def test_a_gap_is_refused_and_named():
