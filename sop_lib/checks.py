@@ -52,8 +52,8 @@ def amount(rows: pd.DataFrame, quantity: pd.Series, products: pd.DataFrame) -> f
 
 
 def stretch(budget: pd.DataFrame) -> pd.Series:
-    """Return which rows of the budget are a stretch target: it stands beside the budget, never in its place."""
-    return budget["version"].astype("str").str.strip().str.lower().eq("stretch")
+    """Return which rows of the budget are a stretch target (stretch, stretch 2027): beside it, never in its place."""
+    return budget["version"].astype("str").str.strip().str.lower().str.startswith("stretch")
 
 
 def _last_year(tables: dict[str, pd.DataFrame], horizon: pd.DatetimeIndex, column: str, members: list) -> dict:

@@ -157,9 +157,12 @@ def budget_by_month(budget: pd.DataFrame, *extra: str) -> pd.DataFrame:
 
     Of several versions the last by name (v9 before v10) holds, for each month, family and region that it has;
     an earlier budget of the whole family (region ALL) gives way to a later one by region, and the other way round.
-    A version named stretch is no budget: see `targets`.
+    A version whose name begins with stretch is no budget: see `targets`.
     """
-    budget = budget[~stretch(budget)]
+    return _latest(budget[~stretch(budget)], *extra)
+
+
+def _latest(budget: pd.DataFrame, *extra: str) -> pd.DataFrame:
     each, whole = [budget["month"], budget["family"]], budget["region"] == ALL
     rank = budget["version"].map({v: n for n, v in enumerate(sorted(budget["version"].unique(), key=_in_order))})
     newest = rank == rank.groupby(each).transform("max")
@@ -173,7 +176,8 @@ def targets(plan: pd.DataFrame, paths: pd.DataFrame, budget: pd.DataFrame, famil
     """Return budget, forecast with its P10 (`low`) and P90 (`high`), and stretch target per month ahead, in units.
 
     Of `families` together; `plan` is the demand plan, `paths` those of its baseline, moved to the plan's mean. A target
-    that lacks a family of the plan in a month is blank there: three series, never mixed.
+    that lacks a family of the plan in a month is blank there: three series, never mixed. Of several versions of the
+    stretch target the last holds, as of the budget.
     """
     month = plan[plan["family"].isin(families)].groupby("month")["quantity"].sum()
     drawn = paths[paths["family"].isin(families)].groupby(["month", "path"])["quantity"].sum().groupby("month")
@@ -181,7 +185,7 @@ def targets(plan: pd.DataFrame, paths: pd.DataFrame, budget: pd.DataFrame, famil
     scale = month / mean.where(mean > 0)
     out = pd.DataFrame({"forecast": month, "low": low * scale, "high": high * scale})
     planned = set(plan.loc[plan["family"].isin(families) & plan["quantity"].ne(0), "family"])
-    aims = {"budget": budget_by_month(budget), "stretch": budget_by_month(budget[stretch(budget)].assign(version=ALL))}
+    aims = {"budget": budget_by_month(budget), "stretch": _latest(budget[stretch(budget)])}
     for name, aim in aims.items():
         rows = aim[aim["family"].isin(planned)].groupby("month")
         out[name] = rows["quantity"].sum().where(rows["family"].nunique() == len(planned))
@@ -207,12 +211,12 @@ def targets_sentence(aims: pd.DataFrame) -> str:
 
 
 def _in_order(version: str) -> tuple:
-    """Return what sorts versions by name, their numbers by size.
+    """Return what sorts versions by name, in capitals or not, their numbers by size.
 
     >>> sorted(["v10", "v9", "AOP"], key=_in_order)
     ['AOP', 'v9', 'v10']
     """
-    parts = re.split(r"(\d+)", version)
+    parts = re.split(r"(\d+)", version.lower())
     return [(text, int(number)) for text, number in zip(parts[::2], [*parts[1::2], "0"], strict=True)], version
 
 

@@ -161,6 +161,16 @@ def test_a_stretch_target_is_shown_beside_the_budget_and_never_in_its_place():
     assert (np.isnan(december["budget"]), december["stretch"]) == (True, 50.0)
 
 
+def test_of_several_stretch_targets_the_last_holds_and_none_is_a_budget():
+    rows = table(
+        "budget", version=["AOP", "stretch 2026", "Stretch 2027"], month=NOV, family="A", region="ALL",
+        quantity=[36.0, 44.0, 48.0], revenue=1.0,
+    )  # fmt: skip
+    assert finance.budget_by_month(rows)["quantity"].tolist() == [36.0]
+    aims = finance.targets(PLAN, tables.empty("forecast_paths"), rows, ["A"])
+    assert aims[["budget", "stretch"]].values.tolist() == [[36.0, 48.0]]
+
+
 def test_a_target_that_lacks_a_family_of_the_plan_is_blank():
     plan = pd.concat([PLAN, PLAN.assign(family="B")])
     rows = table("budget", version="ALL", month=[NOV], family="A", region="ALL", quantity=36.0, revenue=1.0)
