@@ -25,13 +25,25 @@ STEADY, CYCLES = 0.8, 6  # a bias is named when this share of at least so many c
 def record(past_plans: pd.DataFrame, history: pd.DataFrame, products: pd.DataFrame) -> pd.DataFrame:
     """Return earlier forecasts of demand per stream, cycle, month, family and `regions`, in units, beside what came.
 
-    `regions` are those that a stream plans of a family in a cycle and month, (ALL,) is all of them: `actual` is the
-    unconstrained demand of those. `lag` 1 is the cycle's own month.
+    `regions` are what a stream plans of a family in a cycle and month, (ALL,) is all of it: a region, or
+    'product · region' where it does not plan the whole family. `actual` is the unconstrained demand of just those.
+    Of the same, what the steps of the plan said is there too, where they were given that finely. `lag` 1 is the
+    cycle's own month.
     """
+    plans = _plans(past_plans, products)
+    out = _own(plans, history)
+    return pd.concat([p for p in (out, _within(plans, out)) if len(p)] or [out], ignore_index=True)
+
+
+def _plans(past_plans: pd.DataFrame, products: pd.DataFrame) -> pd.DataFrame:
     plans = past_plans[past_plans["measure"] == "demand"]
     family = plans["product"].map(products.set_index("product")["family"])
-    plans = plans.assign(family=plans["family"].where(plans["family"] != ALL, family))
-    out = _covered(plans, history).groupby([*KEY, "stream"], as_index=False)[["quantity"]].sum()
+    return plans.assign(family=plans["family"].where(plans["family"] != ALL, family))
+
+
+def _own(plans: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of `record` that the streams gave themselves."""
+    out = _covered(_whole(plans, history), history).groupby([*KEY, "stream"], as_index=False)[["quantity"]].sum()
     came = _in_scopes(history, out, ["month"], "unconstrained").rename(columns={"unconstrained": "actual"})
     out = out.rename(columns={"quantity": "forecast"})
     out = out.merge(came, on=["month", *SCOPE], how="inner", validate="many_to_one")
@@ -46,11 +58,12 @@ def value_added(
 
     Level family: every stream on the same cycles, months, families and regions, beside the seasonal naive (the latest
     same month that the cycle knew). Level 'family, beside the engine': the same with `engine`, rows of `replayed`:
-    what today's engine would have said. A stream with less than half the cycles of the longest one waits.
+    what today's engine would have said. A stream waits that speaks of none of what the statistical plan speaks of,
+    or in less than half the cycles of the longest one.
     Lag 0 is all lags. `value_added` is the naive's WAPE minus own, `value_added_step` that of the step before in
     `step_order` minus own; positive = better. Bias positive = over-forecast. Source: Gilliland (2010).
     """
-    found = record(past_plans, history, products)
+    found = _comparable(_own(_plans(past_plans, products), history))
     lived = found.groupby("stream")["cycle"].nunique()
     found = found[found["stream"].isin(lived.index[2 * lived >= lived.max()])]
     naive = _naive(found, history)
@@ -60,6 +73,13 @@ def value_added(
     parts = [_scored(rows).assign(level=level) for level, rows in levels.items() if len(rows)]
     names = ["stream", "lag", "level", "step_order", "wape", "bias", "value_added", "value_added_step", "n"]
     return pd.concat(parts, ignore_index=True)[names] if parts else pd.DataFrame(columns=names)
+
+
+def _comparable(found: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of what the statistical plan speaks of: the consensus where there is none, else all rows."""
+    first = [s for s in (STATISTICAL, CONSENSUS) if found["stream"].eq(s).any()][:1]
+    spoken = found[found["stream"].isin(first or found["stream"])]
+    return found[_is_in(found, spoken, KEY)]
 
 
 def _matched(found: pd.DataFrame, *others: pd.DataFrame) -> pd.DataFrame:
@@ -83,26 +103,76 @@ def _place(stream: str) -> tuple:
     return FIRST.index(stream) if stream in FIRST else len(FIRST) + (stream == CONSENSUS), stream
 
 
+def _whole(plans: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame:
+    """Return plans with product ALL where a stream plans all of a family in a region (or in all of them).
+
+    The plan's own steps do; others where they name every product that sold there in the year before their cycle.
+    """
+    key = ["cycle", "stream", "month", "family", "region"]
+    names = ~plans["stream"].isin([*FIRST, CONSENSUS]) & plans["product"].ne(ALL)
+    named = plans[names]
+    asked = named[key].drop_duplicates()
+    needed = asked.merge(_sold(history, asked["cycle"].unique()), on=["cycle", "family", "region"], how="inner")
+    lacking = ~_is_in(needed, named, [*key, "product"]) & ~_is_in(needed, plans[plans["product"] == ALL], key)
+    return plans.assign(product=plans["product"].where(names & _is_in(plans, needed[lacking], key), ALL))
+
+
+def _is_in(rows: pd.DataFrame, others: pd.DataFrame, key: list[str]) -> np.ndarray:
+    return pd.MultiIndex.from_frame(rows[key]).isin(pd.MultiIndex.from_frame(others[key]))
+
+
+def _sold(history: pd.DataFrame, cycles: np.ndarray) -> pd.DataFrame:
+    """Return the products that sold in the twelve months before each cycle, per family and region, ALL among them."""
+    rows = history.loc[history["unconstrained"] > 0, ["month", "family", "region", "product"]]
+    years = [rows[rows["month"].between(c - pd.DateOffset(months=12), c, inclusive="left")] for c in cycles]
+    sold = pd.concat([y.assign(cycle=c) for y, c in zip(years, cycles, strict=True)] or [rows.assign(cycle=pd.NaT)])
+    return pd.concat([sold, sold.assign(region=ALL)])[["cycle", "family", "region", "product"]].drop_duplicates()
+
+
 def _covered(plans: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame:
-    """Return plans with the `regions` that a stream plans of a family in a cycle and month; (ALL,) is all of them."""
+    """Return plans with what a stream plans of a family in a cycle and month as `regions`; (ALL,) is all of it."""
     key = ["cycle", "stream", "month", "family"]
-    where = plans[[*key, "region"]].drop_duplicates().sort_values("region", kind="stable")
-    named = where.groupby(key)["region"].agg(tuple)
+    plans = plans.assign(part=_part(plans))
+    where = plans[[*key, "part"]].drop_duplicates().sort_values("part", kind="stable")
+    named = where.groupby(key)["part"].agg(tuple)
     sold = history[["family", "region"]].drop_duplicates().sort_values(["family", "region"])
     every = set(sold.groupby("family")["region"].agg(tuple).items())
     whole = [(ALL,) if ALL in r or (i[-1], r) in every else r for i, r in named.items()]
     return plans.join(pd.Series(whole, named.index, dtype="object", name="regions"), on=key)
 
 
+def _part(rows: pd.DataFrame) -> pd.Series:
+    """Return the region of rows, 'product · region' where they name a product."""
+    return rows["region"].where(rows["product"] == ALL, rows["product"] + " · " + rows["region"])
+
+
+def _in_parts(rows: pd.DataFrame, asked: pd.DataFrame, when: list[str], *values: str) -> pd.DataFrame:
+    """Return the values of rows summed per `when` and each part of each family and `regions` as `asked` has them."""
+    scopes, by = asked[SCOPE].drop_duplicates(), [*when, "family", "part"]
+    parts = scopes.assign(part=scopes["regions"]).explode("part")
+    every, each = rows.assign(region=ALL), rows[rows["region"] != ALL]
+    grains = [rows.assign(product=ALL) for rows in (each, every)]
+    if parts["part"].astype("str").str.contains(" · ", regex=False).any():
+        grains += [rows[rows["product"] != ALL] for rows in (each, every)]
+    sums = [rows.assign(part=_part(rows)).groupby(by, as_index=False)[list(values)].sum() for rows in grains]
+    known = pd.concat(sums, ignore_index=True)
+    return parts.merge(known, on=["family", "part"], how="inner", validate="many_to_many")
+
+
 def _in_scopes(rows: pd.DataFrame, asked: pd.DataFrame, when: list[str], *values: str) -> pd.DataFrame:
-    """Return the values of rows by region summed per `when`, family and `regions` as `asked` has them."""
-    scopes = asked[SCOPE].drop_duplicates()
-    parts, wanted = scopes.assign(region=scopes["regions"]).explode("region"), list(values)
-    each = rows.groupby([*when, "family", "region"], as_index=False)[wanted].sum()
-    total = each.groupby([*when, "family"], as_index=False)[wanted].sum().assign(region=ALL)
-    each = pd.concat([each[each["region"] != ALL], total], ignore_index=True)
-    both = parts.merge(each, on=["family", "region"], how="inner", validate="many_to_many")
-    return both.groupby([*when, *SCOPE], as_index=False)[wanted].sum()
+    """Return the values of rows summed per `when`, family and `regions` as `asked` has them."""
+    return _in_parts(rows, asked, when, *values).groupby([*when, *SCOPE], as_index=False)[list(values)].sum()
+
+
+def _within(plans: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
+    """Return what the steps of the plan said of the parts that other streams speak of, as rows of `found`."""
+    steps, by = plans[plans["stream"].isin(FIRST)], [*KEY, "stream"]
+    asked = found[~found["stream"].isin([*FIRST, CONSENSUS]) & found["regions"].str[0].ne(ALL)]
+    said = _in_parts(steps, asked, ["cycle", "stream", "month"], "quantity")
+    said = said.groupby(by).agg(forecast=("quantity", "sum"), parts=("part", "size")).reset_index()
+    said = said[(said["parts"] == said["regions"].map(len)) & ~_is_in(said, found, by)]
+    asked = asked.drop(columns=["stream", "forecast"]).drop_duplicates(KEY)
+    return said.merge(asked, on=KEY, how="inner", validate="many_to_one")[list(found)]
 
 
 def _naive(found: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame:
@@ -120,10 +190,11 @@ def _naive(found: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame:
 def replayed(past_plans: pd.DataFrame, history: pd.DataFrame, products: pd.DataFrame, lag: int) -> pd.DataFrame:
     """Return what today's engine would have said in the cycles of earlier plans, in the shape of `record`.
 
-    It forecasts the same families and regions as one series each, from the cleansed months before the cycle alone;
-    `lag` is the decision lag, at which its weights are judged. Empty without plans.
+    It forecasts the same families and regions as one series each, from the cleansed months before the cycle alone,
+    adjusted as history is today: what later months taught of an event or outlier is in them. `lag` is the decision
+    lag, at which its weights are judged. Empty without plans.
     """
-    found = record(past_plans, history, products)
+    found = _comparable(_own(_plans(past_plans, products), history))
     asked = found.drop_duplicates(KEY).drop(columns="forecast").assign(stream=ENGINE)
     learnt = _in_scopes(history, found, ["month"], "cleansed").rename(columns={"cleansed": "quantity"})
     learnt = learnt.assign(level=LEVEL, product=ALL, region=learnt["regions"].map(" + ".join))
@@ -193,7 +264,12 @@ def biased_sentence(past_plans: pd.DataFrame, history: pd.DataFrame, products: p
     A stream of fewer than six cycles, or that leans one way in less than four of five, is not named.
     """
     found = record(past_plans, history, products)
-    each = found.groupby(["stream", "cycle"])[["forecast", "actual"]].sum().reset_index()
+    each = (
+        _own(_plans(past_plans, products), history)
+        .groupby(["stream", "cycle"])[["forecast", "actual"]]
+        .sum()
+        .reset_index()
+    )
     each = each[each["stream"] != STATISTICAL].assign(side=np.sign(each["forecast"] - each["actual"]))
     lean = each.groupby("stream").agg(
         {"forecast": "sum", "actual": "sum", "side": ["mean", "size"]}  # the mean side is its share up minus down

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_launches import products, sold
 
-from sop_lib import history, tables, value_added
+from sop_lib import history, streams, tables, value_added
 from sop_lib.tables import ALL
 
 SAMPLE = Path(__file__).parent.parent / "data" / "sample"
@@ -98,6 +98,92 @@ def test_a_stream_that_leans_one_way_is_named_and_one_that_does_not_is_not():
     swings["quantity"] = np.where(swings["cycle"].dt.month % 2, 90.0, 110.0)
     assert "No stream leaned" in value_added.biased_sentence(swings, hundred(), products())
     assert "No stream leaned" in value_added.biased_sentence(told(0.0, 0.1).head(6), hundred(), products())
+
+
+# Streams of a part
+
+
+def two_by_two() -> pd.DataFrame:
+    """Return A selling 40 and B 10 a month in each of two regions: a family of 100."""
+    months = pd.date_range("2024-01-01", "2026-10-01", freq="MS")
+    cells = [(p, r, q) for p, q in (("A", 40.0), ("B", 10.0)) for r in ("N", "S")]
+    rows = pd.DataFrame(cells, columns=["product", "region", "unconstrained"]).assign(family="F")
+    return rows.merge(pd.DataFrame({"month": months}), how="cross").assign(cleansed=lambda d: d["unconstrained"])
+
+
+BOTH = pd.DataFrame({"product": ["A", "B"], "family": "F"})
+
+
+def year_of(stream: str, *cells: tuple[str, str, float], cycles: int = 12) -> pd.DataFrame:
+    """Return what a stream said in each of the last cycles of its second month, by product and region."""
+    when = pd.DataFrame({"cycle": pd.date_range("2025-10-01", periods=12, freq="MS")[-cycles:]})
+    rows = pd.DataFrame(cells, columns=["product", "region", "quantity"]).merge(when, how="cross")
+    rows = rows.assign(stream=stream, measure="demand", month=rows["cycle"] + pd.DateOffset(months=1), family="F")
+    return tables.check("past_plans", rows)
+
+
+WHOLE = year_of("statistical", (ALL, ALL, 120.0))
+SALES = year_of("sales", (ALL, ALL, 110.0))
+
+
+def judged(*plans: pd.DataFrame) -> pd.DataFrame:
+    found = value_added.record(pd.concat(plans), two_by_two(), BOTH)
+    return streams.beside_base(found, streams.BEFORE).set_index("stream")
+
+
+def test_a_stream_of_one_product_is_judged_on_that_product():
+    plans = [WHOLE, year_of("customer", ("B", ALL, 20.0))]
+    found = value_added.record(pd.concat(plans), two_by_two(), BOTH)
+    mine = found[found["stream"] == "customer"]
+    assert (mine["forecast"] == mine["actual"]).all()
+    assert set(mine["regions"]) == {("B · ALL",)}
+    assert "No stream leaned" in value_added.biased_sentence(pd.concat(plans), two_by_two(), BOTH)
+    assert judged(*plans).empty  # the statistical plan was not given by product: nothing to compare with
+    finely = year_of("statistical", ("A", ALL, 90.0), ("B", ALL, 30.0))
+    (row,) = judged(finely, plans[1]).drop_duplicates(["forecast", "base", "actual"]).to_dict("records")
+    assert (row["forecast"], row["base"], row["actual"]) == (20.0, 30.0, 20.0)
+
+
+def test_a_stream_by_product_that_names_all_that_sold_speaks_of_the_family():
+    cells = [("A", "N", 44.0), ("B", "N", 11.0), ("A", "S", 44.0)]
+    partial = judged(WHOLE, year_of("customer", *cells))
+    assert partial.empty
+    whole = judged(WHOLE, year_of("customer", *cells, ("B", "S", 11.0)))
+    assert whole[["forecast", "base", "actual"]].drop_duplicates().values.tolist() == [[110.0, 120.0, 100.0]]
+    assert set(whole["regions"]) == {(ALL,)}
+
+
+def test_a_stream_of_one_region_has_a_record_where_the_plan_is_by_region_and_no_other_stream_waits_for_it():
+    north = year_of("customer", (ALL, "N", 50.0))
+    alone = value_added.value_added(pd.concat([WHOLE, SALES]), two_by_two(), BOTH)
+    assert len(alone) == 6
+    pd.testing.assert_frame_equal(value_added.value_added(pd.concat([WHOLE, SALES, north]), two_by_two(), BOTH), alone)
+    assert "customer" not in judged(WHOLE, SALES, north).index
+    finely = year_of("statistical", (ALL, "N", 54.0), (ALL, "S", 66.0))
+    rows = judged(finely, SALES, north)
+    assert rows.loc["customer", ["forecast", "base", "actual"]].drop_duplicates().values.tolist() == [
+        [50.0, 54.0, 50.0]
+    ]
+    assert rows.loc["sales", "base"].unique().tolist() == [120.0]
+    pd.testing.assert_frame_equal(value_added.value_added(pd.concat([finely, SALES, north]), two_by_two(), BOTH), alone)
+
+
+@pytest.mark.parametrize(("cycles", "waits"), [(5, True), (6, False)])
+def test_a_stream_of_less_than_half_the_cycles_waits(cycles, waits):
+    late = year_of("customer", (ALL, ALL, 100.0), cycles=cycles)
+    found = value_added.value_added(pd.concat([WHOLE, late]), two_by_two(), BOTH)
+    assert ("customer" not in set(found["stream"])) == waits
+    assert set(found["n"]) == {12 if waits else 6}
+
+
+@pytest.mark.parametrize(("cycle", "lag", "then"), [("2025-07", 12, "2025-06"), ("2025-06", 13, "2024-06")])
+def test_the_seasonal_naive_knows_no_month_from_its_cycle_on(cycle, lag, then):
+    """The demand of each month is unlike all others: 202506 in June 2025."""
+    number = hundred()["month"].dt.strftime("%Y%m").astype(float)
+    rising = hundred().assign(unconstrained=number)
+    plan = past("sales", f"{cycle}-01", [1.0]).assign(month=pd.Timestamp("2026-06-01"))
+    found = value_added.value_added(plan, rising, products()).set_index(["stream", "lag"])
+    assert found.wape["seasonal naive", lag] == pytest.approx(1 - float(then.replace("-", "")) / 202606)
 
 
 # The sample
