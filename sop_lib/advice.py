@@ -180,6 +180,7 @@ def guarded(record: pd.DataFrame, lag: int) -> pd.DataFrame:
 
 def guard_sentence(guarded: pd.DataFrame, lag: int) -> str:
     """Return what following the advice would have done for the stream whose changes were furthest off."""
+    guarded = guarded.dropna(subset=["as_given", "statistical"])  # of what never sold no rate is known
     if guarded.empty:
         return "There is no record of people's changes to advise from yet: each is accepted, and will be judged."
     row = guarded.loc[(guarded["as_given"] - guarded["statistical"]).abs().idxmax()]

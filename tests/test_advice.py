@@ -123,6 +123,19 @@ def test_without_a_record_nothing_is_said_of_the_advice():
 
 
 def test_no_month_of_the_cycle_or_later_is_looked_at():
-    first, second = ledger([130.0] * 20, [95.0] * 20), ledger([130.0] * 20, [95.0] * 15 + [500.0] * 5)
-    early = [r[r["month"] < "2025-05-01"] for r in (first, second)]
-    assert np.array_equal(*(advice.guarded(r, 2)["guarded"] for r in early))
+    """Cycle 14 knows 12 closed months alike, whose changes were useless; what came from then on is no part of it."""
+    useless = ledger([130.0] * 14, [95.0] * 14)
+    known = useless["month"] < useless["cycle"].max()
+    assert useless.loc[known, "cycle"].nunique() == 12
+    ever = useless.assign(actual=useless["actual"].where(known, 130.0))
+    last, other = (advice.guarded(rows, 2).iloc[0] for rows in (useless, ever))
+    assert (last["n"], other["n"]) == (1, 1)
+    assert last["guarded"] == pytest.approx(5 / 95)
+    assert other["guarded"] == other["statistical"] == pytest.approx(30 / 130)  # dropped still: it could not know
+
+
+def test_what_never_sold_has_no_rate_and_is_no_record_to_tell_of():
+    found = advice.guarded(ledger([130.0] * 25, [100.0] * 12 + [0.0] * 13), 2)
+    assert found["n"].tolist() == [12]
+    nothing = found.assign(as_given=np.nan, guarded=np.nan, statistical=np.nan)
+    assert advice.guard_sentence(nothing, 2).startswith("There is no record")
