@@ -220,8 +220,11 @@ def spread(
     return page.together(drawn, truth)
 
 
-def errors(scores: pd.DataFrame, level: str, lag: int) -> HTML:
-    """Return the error of the forecast by lag beside the seasonal naive, and of each family at the decision lag."""
+def errors(scores: pd.DataFrame, level: str, lag: int, estimated: str) -> HTML:
+    """Return the error of the forecast by lag beside the seasonal naive, and of each family at the decision lag.
+
+    `estimated` says how much of the demand scored is an estimate itself; blank when nothing is.
+    """
     by_lag = accuracy.beside_naive(scores, level, "ALL")
     names, said = {"wape": "forecast", "naive": "seasonal naive"}, review.accuracy_sentence(by_lag, lag)
     figure = demand_charts.lag_lines(by_lag[by_lag["lag"] > 0], names, lag, "WAPE")
@@ -231,6 +234,7 @@ def errors(scores: pd.DataFrame, level: str, lag: int) -> HTML:
         page.figure(figure, title=said, alt="Forecast error by lag beside the seasonal naive.", source="accuracy"),
         page.table(by_lag, caption=f"Every series at {level}, by lag", hidden=("series", "tracking_signal"), **shown),
         page.table(families, caption="Families at the decision lag", **shown),
+        page.note(estimated) if estimated else page.together(),
     )
 
 
