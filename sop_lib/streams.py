@@ -20,17 +20,21 @@ WHY = {
     "unit": "its numbers are {times:,.3g} times the statistical plan's: another unit? Give `unit`, or correct it",
     "budget": "equal to the budget in {budget:.0%} of its months: a target, not a forecast",
     "statistical": "the rule is statistical: no stream moves the plan",
-    "mean": "the rule is the mean of the statistical plan and the streams",
+    "mean": "the rule is the mean of the statistical plan and the streams that speak of a month, product and region",
     "none": "no record: {n:.0f} earlier forecasts at lag {lag} that can be judged, and {needed} are needed",
     "lost": "missed by {wape:.1%} at lag {lag}, the statistical forecast by {base:.1%}, in {n:.0f} forecasts",
     "won": "missed by {wape:.1%} at lag {lag}, the statistical forecast by {base:.1%}, in {n:.0f} forecasts: "
-    "weighed by inverse squared error",
+    "weighed by inverse squared error among those that speak of a month, product and region",
 }
+LEAST_RATIO = 1e-6  # of squared errors: a stream without error weighs almost all, and two of them alike
 
 
 @dataclass(frozen=True)
 class Consensus:
-    """The plan with the step stream, the rows of `demand_streams`, a weight and its reason per stream, and remarks."""
+    """The plan with the step stream, the rows of `demand_streams`, a weight and its reason per stream, and remarks.
+
+    Beside each row of `streams` stands `family_plan`: the plan of the whole family in the month, up to its events.
+    """
 
     plan: pd.DataFrame
     streams: pd.DataFrame
@@ -48,20 +52,38 @@ def consensus(
     returns, `aims` the budget per month, family and region. A stream moves each product and region that it speaks of
     by weight × (its quantity − the plan's), shared by the plan's own share, so that its total is kept. Rules:
     statistical (none moves it), mean, weighed by inverse squared error at the decision lag (Bates and Granger, 1969)
-    where a stream has beaten the statistical forecast. Where a stream says nothing the plan stays.
+    where a stream has beaten the statistical forecast. Weights are shared by those that speak of a month, product and
+    region; in `weights` and `streams` they are means over these, by the plan. Where none speaks the plan stays.
     """
     cells, remarks = _spoken(plan, given, cycle)
-    views = _views(cells)
-    weights = _weights(views, record, aims, lag, rule)
-    cells = cells.merge(weights[["stream", "weight", "why"]], on="stream", how="left", validate="many_to_one")
+    views = _views(cells).assign(cycle=cycle)
+    views = views.merge(_family_plan(plan), on=["month", "family"], how="left", validate="many_to_one")
+    judged = _shares(views, record, aims, lag, rule)
+    cells = cells.merge(judged[["stream", "share", "why"]], on="stream", how="left", validate="many_to_one")
+    cells["weight"] = cells["share"] / (1 + cells.groupby(KEY)["share"].transform("sum"))
     moved = cells[cells["weight"] > 0]
     moved = moved.assign(
         quantity=moved["weight"] * (moved["quantity"] - moved["planned"]), step="stream", item=moved["stream"],
         reason="weight " + (100 * moved["weight"]).round().astype(int).astype(str) + " %: " + moved["why"],
     )  # fmt: skip
     both = pd.concat([part for part in (plan, moved[list(plan)]) if len(part)], ignore_index=True)
-    views = views.merge(weights[["stream", "weight", "why"]], on="stream", how="left", validate="many_to_one")
-    return Consensus(both, views, weights, remarks)
+    views = views.merge(judged[["stream", "why"]], on="stream", how="left", validate="many_to_one")
+    by_view = _mean_weight(cells.assign(region=cells["where"]), ["stream", *CELL])
+    views = views.merge(by_view, on=["stream", *CELL], how="left", validate="one_to_one")
+    weights = judged.merge(_mean_weight(cells, ["stream"]), on="stream", how="left", validate="one_to_one")
+    return Consensus(both, views, weights[["stream", "author", "weight", "why", "state", "wape", "base", "n"]], remarks)
+
+
+def _family_plan(plan: pd.DataFrame) -> pd.DataFrame:
+    whole = plan.groupby(["month", "family"], as_index=False)[["quantity"]].sum()
+    return whole.rename(columns={"quantity": "family_plan"})
+
+
+def _mean_weight(cells: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """Return the mean weight of cells, each counted as the plan has it (alike where it has none)."""
+    size = cells["planned"].where(cells.groupby(by)["planned"].transform("sum") > 0, 1.0)
+    sums = cells.assign(weight=cells["weight"] * size, size=size).groupby(by, as_index=False)[["weight", "size"]].sum()
+    return sums.assign(weight=sums["weight"] / sums["size"])[[*by, "weight"]]
 
 
 def with_inputs(past_plans: pd.DataFrame, cycle: pd.Timestamp, *given: pd.DataFrame) -> pd.DataFrame:
@@ -118,8 +140,8 @@ def _names(texts: pd.Series) -> str:
     return ", ".join(sorted(texts.dropna().unique()))
 
 
-def _weights(views: pd.DataFrame, record: pd.DataFrame, aims: pd.DataFrame, lag: int, rule: str) -> pd.DataFrame:
-    """Return per stream its weight in the consensus and why; the statistical plan has what is left of 1."""
+def _shares(views: pd.DataFrame, record: pd.DataFrame, aims: pd.DataFrame, lag: int, rule: str) -> pd.DataFrame:
+    """Return per stream its share in the consensus beside the statistical plan's, which is 1, and why."""
     out = views.groupby("stream", as_index=False).agg(author=("author", "first"))
     out = out.assign(times=_times(views, out), budget=_as_budget(views, aims, out), lag=lag, needed=RECORD_NEEDED)
     out = out.merge(_judged(record, lag), on="stream", how="left", validate="one_to_one").fillna({"n": 0})
@@ -127,10 +149,9 @@ def _weights(views: pd.DataFrame, record: pd.DataFrame, aims: pd.DataFrame, lag:
     short, lost = out["n"] < RECORD_NEEDED, ~(out["ratio"] < 1)
     asked = [odd, aim, pd.Series(rule == "statistical", out.index), pd.Series(rule == "mean", out.index), short, lost]
     out["state"] = np.select(asked, ["unit", "budget", "statistical", "mean", "none", "lost"], "won")
-    share = (1 / out["ratio"]).where(out["state"] == "won", out["state"].eq("mean").astype(float))
-    out["weight"] = share / (1 + share.sum())
+    out["share"] = (1 / out["ratio"]).where(out["state"] == "won", out["state"].eq("mean").astype(float))
     out["why"] = [WHY[row["state"]].format(**row) for row in out.to_dict("records")]
-    return out[["stream", "author", "weight", "why", "state", "wape", "base", "n"]]
+    return out
 
 
 def _times(views: pd.DataFrame, streams: pd.DataFrame) -> np.ndarray:
@@ -151,17 +172,19 @@ def _as_budget(views: pd.DataFrame, aims: pd.DataFrame, streams: pd.DataFrame) -
 def _judged(record: pd.DataFrame, lag: int) -> pd.DataFrame:
     """Return per stream its WAPE, the statistical one on the same forecasts at a lag, and the ratio of their squares.
 
-    Squared errors are in parts of the family's mean demand, so that a large family does not decide alone.
+    Squared errors are in parts of the family's mean demand, so that a large family does not decide alone; in parts of
+    the mean of all where a family sold nothing.
     """
     rows = beside_base(record[record["lag"] == lag], BEFORE)
-    size = rows.groupby("family")["actual"].transform(lambda a: a.abs().mean())
+    size = rows["actual"].abs().groupby(rows["family"]).transform("mean")
+    size = size.where(size > 0, rows["actual"].abs().mean()).where(lambda mean: mean > 0)
     error, other = rows["forecast"] - rows["actual"], rows["base"] - rows["actual"]
     parts = rows.assign(wape=error.abs(), base=other.abs(), own=(error / size) ** 2, others=(other / size) ** 2, n=1)
     names = ["wape", "base", "own", "others", "n", "actual"]
     sums = parts.assign(actual=rows["actual"].abs()).groupby("stream")[names].sum()
     sums[["wape", "base"]] = sums[["wape", "base"]].div(sums["actual"].where(sums["actual"] > 0), axis=0)
-    ratio = sums["own"].clip(lower=1e-12) / sums["others"].where(sums["others"] > 0)
-    return sums[["wape", "base", "n"]].assign(ratio=ratio).reset_index()
+    ratio = sums["own"] / sums["others"].where(sums["others"] > 0)
+    return sums[["wape", "base", "n"]].assign(ratio=ratio.clip(lower=LEAST_RATIO)).reset_index()
 
 
 def beside_base(record: pd.DataFrame, steps: tuple[str, ...]) -> pd.DataFrame:
@@ -174,23 +197,31 @@ def beside_base(record: pd.DataFrame, steps: tuple[str, ...]) -> pd.DataFrame:
 
 
 def next_year(streams: pd.DataFrame) -> pd.DataFrame:
-    """Return per stream and family what it says of the next twelve months beside the plan of the same, in units.
+    """Return per stream and family what it says of the twelve months from the cycle on beside the plan of the same.
 
-    `difference` is the stream's less the plan's; `spread` how far all views of the same months and regions lie apart.
+    In units. `difference` is the stream's less the plan's; `spread` how far all views of the same months and regions
+    lie apart.
     """
-    near = streams[streams["month"] < streams["month"].min() + pd.DateOffset(months=12)]
-    sums = near.groupby(["stream", "family"], as_index=False)[["quantity", "statistical", "spread"]].sum()
+    sums = _near(streams).groupby(["stream", "family"], as_index=False)[["quantity", "statistical", "spread"]].sum()
     sums.insert(4, "difference", sums["quantity"] - sums["statistical"])
     return sums
 
 
+def _near(streams: pd.DataFrame) -> pd.DataFrame:
+    return streams[streams["month"] < streams["cycle"] + pd.DateOffset(months=12)]
+
+
 def spread_sentence(streams: pd.DataFrame, unit: str) -> str:
-    """Return where the views lie furthest apart in the next twelve months, in units."""
-    near = streams[streams["month"] < streams["month"].min() + pd.DateOffset(months=12)]
-    cells = near.drop_duplicates(CELL).groupby("family")["spread"].sum()
-    if cells.empty:
-        return "No stream speaks of this cycle: the plan is the statistical one."
-    total = near.drop_duplicates(["month", "family", "region"]).groupby("family")["statistical"].sum()
-    family = cells.idxmax()
-    rate = f", {cells[family] / total[family]:.0%} of its plan" if total[family] > 0 else ""
-    return f"Views lie furthest apart in {family}: by {cells[family]:,.0f} {unit} over twelve months{rate}."
+    """Return where the views, `streams` of the consensus, lie furthest apart in the next twelve months, in units.
+
+    Of a family and month that is the larger of what whole families and what regions differ by: nothing counts twice.
+    """
+    near = _near(streams)
+    cells, each = near.drop_duplicates(CELL), ["family", "month"]
+    apart = cells.groupby([*each, cells["region"] == ALL])["spread"].sum().groupby(each).max().groupby("family").sum()
+    if apart.empty:
+        return "No stream speaks of the next twelve months."
+    total = near.drop_duplicates(each).groupby("family")["family_plan"].sum()
+    family = apart.idxmax()
+    rate = f", {apart[family] / total[family]:.0%} of its plan in the same months" if total[family] > 0 else ""
+    return f"Views lie furthest apart in {family}: by {apart[family]:,.0f} {unit} over twelve months{rate}."

@@ -88,8 +88,74 @@ def test_the_rule_statistical_moves_nothing_and_the_mean_shares_alike():
     assert found.streams["spread"].tolist() == [100.0, 100.0]
     assert streams.next_year(found.streams)["difference"].tolist() == [60.0, 100.0]
     assert streams.spread_sentence(found.streams, "pieces") == (
-        "Views lie furthest apart in Alpha: by 100 pieces over twelve months, 100% of its plan."
+        "Views lie furthest apart in Alpha: by 100 pieces over twelve months, 100% of its plan in the same months."
     )
+
+
+def test_a_view_of_a_region_and_one_of_the_whole_family_count_once_where_they_differ():
+    """Sales says 110 of 100, the customer 60 of the North's 50: the views lie 10 apart, not 20."""
+    rows = brought({"quantity": 110.0}, {"stream": "customer", "region": "North", "quantity": 60.0})
+    said = streams.spread_sentence(agreed(rows, rule="statistical").streams, "pieces")
+    assert said.startswith("Views lie furthest apart in Alpha: by 10 pieces over twelve months, 10% of its plan")
+    (part,) = agreed(rows[rows["region"] == "North"]).streams.to_dict("records")
+    assert (part["statistical"], part["family_plan"]) == (50.0, 100.0)
+    north, south = ({"stream": r, "region": r, "quantity": 60.0} for r in ("North", "South"))
+    assert "by 20 pieces over twelve months, 20% of" in streams.spread_sentence(
+        agreed(brought(north, south)).streams, "pieces"
+    )
+
+
+def test_the_next_twelve_months_begin_with_the_cycle_and_not_with_the_first_word():
+    ahead = months.month_range(CYCLE, 18)
+    base = plan().drop(columns="month").drop_duplicates().merge(pd.DataFrame({"month": ahead}), how="cross")
+    rows = brought({"month": ahead[11], "quantity": 110.0}, {"month": ahead[12], "quantity": 150.0})
+    found = agreed(rows, base=base)
+    assert streams.next_year(found.streams)["quantity"].tolist() == [110.0]
+    assert "by 10 pieces" in streams.spread_sentence(found.streams, "pieces")
+    late = agreed(rows[rows["month"] == ahead[12]], base=base)
+    assert streams.spread_sentence(late.streams, "pieces") == "No stream speaks of the next twelve months."
+
+
+@pytest.mark.parametrize(("rule", "sales", "customer"), [("mean", 1 / 2, 1 / 2), ("weighted", 0.8, 0.8)])
+def test_where_one_stream_speaks_it_shares_the_weight_with_the_plan_alone(rule, sales, customer):
+    """Each speaks of one region of 50: what the other says elsewhere is no reason to follow it less."""
+    rows = brought({"region": "North", "quantity": 100.0}, {"stream": "customer", "region": "South", "quantity": 100.0})
+    both = pd.concat([record(), record().query("stream == 'sales'").assign(stream="customer")])
+    found = agreed(rows, rule=rule, history=both)
+    now = found.plan[found.plan["month"] == AHEAD[0]].groupby("region")["quantity"].sum()
+    assert now.to_dict() == pytest.approx({"North": 50 + 50 * sales, "South": 50 + 50 * customer})
+    assert found.weights["weight"].tolist() == pytest.approx([customer, sales])
+    assert found.weights["why"].str.endswith("that speak of a month, product and region").all()
+
+
+def test_the_weight_of_a_view_is_what_moved_the_plan_of_it():
+    """Of sales' 100 more, 60 of 100 units stand where the customer speaks too: a third there, a half elsewhere."""
+    rows = brought({"quantity": 200.0}, {"stream": "customer", "product": "A2", "quantity": 90.0})
+    found = agreed(rows, rule="mean")
+    view = found.streams[found.streams["stream"] == "sales"].iloc[0]
+    assert view["weight"] == pytest.approx(0.6 / 3 + 0.4 / 2)
+    assert found.weights.set_index("stream").at["sales", "weight"] == pytest.approx(view["weight"])
+    moved = found.plan[found.plan["item"] == "sales"]["quantity"].sum()
+    assert moved == pytest.approx(view["weight"] * (view["quantity"] - view["statistical"]))
+
+
+@pytest.mark.parametrize("dead", [0.0, 1.0])
+def test_a_family_that_sold_nothing_neither_breaks_nor_decides_the_record(dead):
+    """Errors are 10 and 20 of 100 beside it, and of the dead one 0 or 1, and 5, in parts of the mean of all, 50."""
+    nothing = record().assign(family="Dead", actual=0.0)
+    nothing["forecast"] = nothing["stream"].map({"sales": dead, "statistical": 5.0})
+    found = agreed(brought({"quantity": 200.0}), history=pd.concat([record(), nothing]))
+    ratio = (0.1**2 + (dead / 50) ** 2) / (0.2**2 + 0.1**2)
+    assert found.weights.loc[0, "weight"] == pytest.approx(1 / (1 + ratio))
+    tables.check("demand_streams", found.streams.assign(cycle=CYCLE))
+
+
+def test_a_stream_without_error_weighs_almost_all_and_one_of_families_that_never_sold_nothing():
+    exact = agreed(brought({"quantity": 200.0}), history=record(stream=100.0, statistical=1e12))
+    assert exact.weights.loc[0, "weight"] == pytest.approx(1, abs=1e-5)
+    assert exact.weights.loc[0, "weight"] < 1
+    never = agreed(brought({"quantity": 200.0}), history=record(stream=0.0).assign(actual=0.0))
+    assert never.weights.loc[0, ["state", "weight"]].tolist() == ["lost", 0.0]
 
 
 def test_a_stream_of_some_products_or_regions_moves_those_alone():
