@@ -21,10 +21,11 @@ __all__ = ["EFFECTS", "coming", "event_effects", "headline", "past_effects", "re
 KEY, SCOPE = ["month", "product", "region"], ["product", "family", "region"]
 RATES = ["achieved", "low", "high"]
 EFFECTS = ["event", "kind", *SCOPE, "from_month", "to_month", "claimed", *RATES, "units"]
-EFFECTS += ["probability", "spend", "margin", "return_on_spend", "used", "basis"]
+EFFECTS += ["planned", "probability", "spend", "margin", "return_on_spend", "used", "basis"]
 YEAR, MONTHS_NEEDED, BEND, FREEDOM, ROUNDS = 12, 24, 24, 6, 6  # months; FREEDOM: left free by the terms
 CLAIM_ERROR, LEAST_ERROR, NORMAL95 = 0.5, 0.05, 1.96
 NO_DEMAND = "not measured: no demand in its months"
+BEFORE = ["baseline", "launch", "cannibalisation"]  # the steps of the plan that events move
 
 
 def past_effects(panel: pd.DataFrame, events: pd.DataFrame, worth: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -32,9 +33,9 @@ def past_effects(panel: pd.DataFrame, events: pd.DataFrame, worth: pd.DataFrame)
 
     `achieved` is the rate by which `cleansed` demand was higher, `low` and `high` its 95 % interval, `units` what that
     is in the closed months; blank where no rate can be measured, and `basis` says why. Rates of several events on the
-    same cells add up on one base. `margin` is units × (price - cost) of `worth` (per product); `return_on_spend` is
-    (margin - spend) / spend. `lifted` holds month, product, region, quantity (units, signed) and event: of events
-    whose interval leaves out zero, one_off ones excepted.
+    same cells add up on one base. `margin` is units × (price - cost) of `worth` (per product), blank where a product
+    has none; `return_on_spend` is (margin - spend) / spend. `lifted` holds month, product, region, quantity (units,
+    signed) and event: of events whose interval leaves out zero, one_off ones excepted.
     """
     past = _named(events[events["from_month"] <= panel["month"].max()], panel)
     rows = panel.rename(columns={"cleansed": "quantity"})
@@ -48,7 +49,7 @@ def past_effects(panel: pd.DataFrame, events: pd.DataFrame, worth: pd.DataFrame)
     together = hit["achieved"].fillna(0.0).groupby([hit[c] for c in KEY]).transform("sum")
     hit["base"] = hit["quantity"] / (1 + together).clip(lower=0.1)
     hit["units"] = hit["base"] * hit["achieved"]
-    out = _with_money(_with_claim(out, hit), hit, worth).assign(used=np.nan)
+    out = _with_money(_with_claim(out, hit, "base"), hit, worth).assign(used=np.nan, planned=np.nan)
     out["basis"] = out["basis"].fillna(pd.Series(_verdict(out), index=out.index))
     lifted = hit[hit["event"].isin(_taken_out(out))].assign(quantity=lambda h: h["units"])
     return out[EFFECTS], lifted[[*KEY, "quantity", "event"]].sort_values([*KEY, "event"], ignore_index=True)
@@ -73,18 +74,23 @@ def _covered(rows: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
     return hit[inside & ((hit["where"] == ALL) | (hit["where"] == hit["region"]))].reset_index(drop=True)
 
 
-def _with_claim(out: pd.DataFrame, hit: pd.DataFrame) -> pd.DataFrame:
-    """Return the events with what was claimed as a rate; units a month are divided by the base of their months."""
-    sums = hit.groupby("event").agg(base=("base", "sum"), months=("month", "nunique"))
-    base = out["event"].map(sums["base"]).replace(0.0, np.nan)
-    return out.assign(claimed=out["uplift_rate"].fillna(out["uplift_units"] * out["event"].map(sums["months"]) / base))
+def _with_claim(out: pd.DataFrame, hit: pd.DataFrame, base: str) -> pd.DataFrame:
+    """Return the events with what was `claimed` as one rate: the rate, and units a month over the base of their months.
+
+    Blank where units have no base. `hit` holds the rows that the events cover, `base` the name of its demand.
+    """
+    sums = hit.groupby("event").agg(base=(base, "sum"), months=("month", "nunique"))
+    units = out["uplift_units"] * out["event"].map(sums["months"]) / out["event"].map(sums["base"]).replace(0.0, np.nan)
+    claimed = pd.DataFrame({"rate": out["uplift_rate"], "units": units}).sum(axis=1, min_count=1)
+    return out.assign(claimed=claimed.where(units.notna() | out["uplift_units"].isna()))
 
 
 def _with_money(out: pd.DataFrame, hit: pd.DataFrame, worth: pd.DataFrame) -> pd.DataFrame:
     """Return the events with the units of `hit` (event, product, units), their margin and the return on their spend."""
     each = (worth["price"] - worth["cost"]).groupby(worth["product"]).mean()
-    sums = hit.assign(margin=hit["units"] * hit["product"].map(each)).groupby("event")[["units", "margin"]]
-    sums = sums.sum(min_count=1)
+    margin = (hit["units"] * hit["product"].map(each)).where(hit["units"] != 0, 0.0)
+    sums = hit.assign(margin=margin).groupby("event")[["units", "margin"]].sum(min_count=1)
+    sums["margin"] = sums["margin"].mask(margin.isna().groupby(hit["event"]).any())
     spent = out["spend"].where(out["spend"] > 0)
     out = out.assign(units=out["event"].map(sums["units"]), margin=out["event"].map(sums["margin"]))
     return out.assign(return_on_spend=(out["margin"] - spent) / spent).astype({"units": float, "margin": float})
@@ -186,15 +192,20 @@ def _verdict(effects: pd.DataFrame) -> np.ndarray:
     return np.where(_proven(effects), said, said.astype(object) + ", but no effect is as likely: left in history")
 
 
-def coming(events: pd.DataFrame, cycle: pd.Timestamp, past: pd.DataFrame | None = None) -> pd.DataFrame:
+def coming(
+    events: pd.DataFrame, base: pd.DataFrame, cycle: pd.Timestamp, past: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """Return the events that reach into the plan with their probability (1 when blank), the rate used and its basis.
 
-    The rate is the declared one. Where `past` (see `past_effects`) holds measured events of the same kind and scope, it
-    is their mean, each weighed by how sure it is, drawn to the declared rate as if that were one measurement more,
-    with a standard error of half its size (5 % at least). Without either, and without declared units, an event is
-    left out; so is one that history has held for a year without its being taken out: it is in the baseline.
+    `base` is planned demand per month, product and region; `claimed` is the declared rate plus the declared units as a
+    rate of it. What is declared is used. Where `past` (see `past_effects`) holds measured events of the same kind and
+    scope, the rate used, in place of both, is their mean, each weighed by how sure it is, drawn to what is claimed as
+    if that were one measurement more, with a standard error of half its size (5 % at least); one-off orders tell
+    nothing of the next. Without a rate or units an event is left out; so is one that history has held for a year
+    without its being taken out: it is in the baseline.
     """
     ahead = events[events["to_month"] >= cycle].fillna({"probability": 1.0})
+    ahead = _with_claim(ahead, _covered(base, ahead), "quantity")
     if past is None or past.empty:
         ahead = ahead.assign(used=ahead["uplift_rate"], basis="as declared")
     else:
@@ -208,7 +219,7 @@ def _pooled(past: pd.DataFrame) -> pd.DataFrame:
 
     The fixed-effect mean of Borenstein and others, Introduction to Meta-Analysis (2009).
     """
-    known = past.dropna(subset=RATES)
+    known = past[past["kind"] != "one_off"].dropna(subset=RATES)
     error = (np.log1p(known["high"]) - np.log1p(known["low"])).clip(lower=0.01) / (2 * NORMAL95)
     rows = known.assign(weight=1 / error**2, mean=np.log1p(known["achieved"]) / error**2, count=1)
     out = rows.groupby(["kind", *SCOPE], as_index=False)[["weight", "mean", "count"]].sum()
@@ -216,18 +227,20 @@ def _pooled(past: pd.DataFrame) -> pd.DataFrame:
 
 
 def _drawn(ahead: pd.DataFrame) -> pd.DataFrame:
-    """Return coming events with the rate used: the past's mean and the declared rate by their weights, and the basis.
+    """Return coming events with the rate used: the past's mean and the claimed rate by their weights, and the basis.
 
-    >>> one = pd.DataFrame({"uplift_rate": [0.5, 0.2], "mean": [np.log(1.2), None], "weight": 24.327, "count": 1})
-    >>> _drawn(one)["used"].round(3).tolist()
+    >>> one = pd.DataFrame({"claimed": [0.5, 0.2], "mean": [np.log(1.2), None], "weight": 24.327, "count": [1, None]})
+    >>> _drawn(one.assign(uplift_rate=one["claimed"], uplift_units=np.nan))["used"].round(3).tolist()
     [0.342, 0.2]
     """
-    said = np.log1p(ahead["uplift_rate"].clip(lower=-0.99))
+    said = np.log1p(ahead["claimed"].clip(lower=-0.99))
     trust = (1 / (CLAIM_ERROR * said.abs()).clip(lower=LEAST_ERROR) ** 2).fillna(0.0)
     both = (ahead["mean"] * ahead["weight"] + said.fillna(0.0) * trust) / (ahead["weight"] + trust)
-    used = np.expm1(both.astype("float64")).fillna(ahead["uplift_rate"])
-    facts = zip(ahead["count"], np.expm1(ahead["mean"].astype("float64")), ahead["uplift_rate"], strict=True)
-    return ahead.assign(used=used, basis=[_basis(*fact) for fact in facts])
+    told = ahead["count"].notna() & (ahead["claimed"].notna() | ahead["uplift_units"].isna())  # units need a base
+    used = np.expm1(both.astype("float64")).where(told, ahead["uplift_rate"])
+    facts = zip(ahead["count"].where(told), np.expm1(ahead["mean"].astype("float64")), ahead["claimed"], strict=True)
+    basis = [_basis(*fact) for fact in facts]
+    return ahead.assign(used=used, uplift_units=ahead["uplift_units"].mask(told), basis=basis)
 
 
 def _basis(count: float, achieved: float, declared: float) -> str:
@@ -242,8 +255,10 @@ def event_effects(
 ) -> pd.DataFrame:
     """Return what each coming event is expected to add per month, product and region, in units: `item` is the event.
 
-    Effect = probability × (rate used × planned demand + uplift units). Units are per month for all that the
-    event covers, shared by planned demand. Effects of several events add up. `reason` says what the rate rests on.
+    Effect = probability × (rate used × planned demand + uplift units), where units were not turned into the rate (see
+    `coming`). Units are per month for all that the event covers, shared by planned demand. Effects of several events
+    add up; where they would take more than there is, the negative ones are cut in proportion and demand ends at zero.
+    `reason` says what the rate rests on.
 
     >>> base = pd.DataFrame({"month": pd.to_datetime(["2027-04-01"]), "product": "A", "region": "ALL", "family": "F",
     ...     "quantity": [100.0]})
@@ -253,21 +268,43 @@ def event_effects(
     >>> event_effects(base, deal, pd.Timestamp("2026-11-01"))["quantity"].tolist()
     [10.0]
     """
-    hit = _covered(base, coming(_named(events, base), cycle, past))
+    hit = _covered(base, coming(_named(events, base), base, cycle, past))
     groups = hit.groupby(["event", "month"])["quantity"]
     total = groups.transform("sum")
     share = (hit["quantity"] / total.where(total > 0)).fillna(1 / groups.transform("size"))
     effect = hit["used"].fillna(0.0) * hit["quantity"] + hit["uplift_units"].fillna(0.0) * share
-    rows = hit[[*KEY, "family"]].assign(quantity=hit["probability"] * effect, item=hit["event"], reason=_reason(hit))
+    effect = _not_below_zero(hit.assign(effect=hit["probability"] * effect, reason=_reason(hit)))
+    rows = hit[[*KEY, "family"]].assign(quantity=effect["effect"], item=hit["event"], reason=effect["reason"])
     return rows.sort_values([*KEY, "item"], ignore_index=True)
+
+
+def _not_below_zero(hit: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows with negative effects cut to what there is in their month, product and region; `reason` says so.
+
+    `quantity` is the planned demand before events.
+    """
+    cells = [hit[name] for name in KEY]
+    taken = -hit["effect"].clip(upper=0.0).groupby(cells).transform("sum")
+    room = (hit["quantity"] + hit["effect"].clip(lower=0.0).groupby(cells).transform("sum")).clip(lower=0.0)
+    kept = (room / taken.where(taken > 0)).fillna(1.0)
+    cut = (hit["effect"] < 0) & (kept < 1)
+    said = hit["reason"] + kept.map("; cut to {:.0%} of it, demand cannot end below zero".format).astype(object)
+    return hit.assign(effect=hit["effect"].where(~cut, hit["effect"] * kept), reason=hit["reason"].where(~cut, said))
 
 
 def _reason(hit: pd.DataFrame) -> list[str]:
     facts = zip(hit["probability"], hit["used"], hit["uplift_units"], hit["basis"], strict=True)
-    return [
-        f"{chance:.0%} of {units:+,.0f} a month: {why}" if pd.isna(rate) else f"{chance:.0%} of {rate:+.0%}: {why}"
-        for chance, rate, units, why in facts
-    ]
+    return [f"{chance:.0%} of {_uplift(rate, units)}: {why}" for chance, rate, units, why in facts]
+
+
+def _uplift(rate: float, units: float) -> str:
+    """Return what is planned with in words.
+
+    >>> _uplift(0.1, 30.0), _uplift(0.1, np.nan), _uplift(np.nan, 30.0)
+    ('+10% and +30 a month', '+10%', '+30 a month')
+    """
+    said = [f"{rate:+.0%}"] * pd.notna(rate) + [f"{units:+,.0f} a month"] * pd.notna(units)
+    return " and ".join(said)
 
 
 def reviewed(
@@ -276,28 +313,47 @@ def reviewed(
     """Return `event_effects`: the past events as measured, and those that begin in the plan with what they should add.
 
     `past` may hold coming ones from an earlier run: they are made anew. `plan` is the demand plan: units of a coming
-    event are the sum of its rows of step `event`, its margin and return on spend what those are worth.
+    event are the sum of its rows of step `event`, its margin and return on spend what those are worth. `planned` is
+    that sum, of events that run on into the plan too. `used` is what is planned with as one rate.
     """
-    ahead = coming(_named(events, plan), cycle, past)
-    ahead = ahead[ahead["from_month"] >= cycle].rename(columns={"uplift_rate": "claimed"})
+    before = plan[plan["step"].isin(BEFORE)].groupby([*KEY, "family"], as_index=False)[["quantity"]].sum()
+    ahead = coming(_named(events, plan), before, cycle, past)
+    ahead["used"] = ahead["used"].where(ahead["uplift_units"].isna(), ahead["claimed"])
     rows = plan[plan["step"] == "event"].rename(columns={"item": "event", "quantity": "units"})
-    new = _with_money(ahead, rows[["event", "product", "units"]], worth).reindex(columns=EFFECTS)
-    parts = [part[EFFECTS] for part in (past[past["from_month"] < cycle], new) if len(part)]
-    return pd.concat(parts, ignore_index=True) if parts else past[EFFECTS]
+    new = _with_money(ahead[ahead["from_month"] >= cycle], rows[["event", "product", "units"]], worth)
+    parts = [part.reindex(columns=EFFECTS) for part in (past[past["from_month"] < cycle], new) if len(part)]
+    out = pd.concat(parts, ignore_index=True) if parts else past.reindex(columns=EFFECTS)
+    return out.assign(planned=out["event"].map(rows.groupby("event")["units"].sum()))
 
 
 def headline(effects: pd.DataFrame, currency: str) -> list[str]:
     """Return in sentences how far the claims of past events held, and what the coming ones should add."""
     past, ahead = effects[effects["achieved"].notna()], effects[effects["achieved"].isna() & effects["units"].notna()]
+    on = effects.drop(index=ahead.index).dropna(subset="planned")
+    said = [*_held(effects, past), *_expected(ahead, on, currency)]
+    return said or ["No coming event moves the plan." if len(effects) else "No event was given, past or coming."]
+
+
+def _held(effects: pd.DataFrame, past: pd.DataFrame) -> list[str]:
+    """Return how far the claims of the events measured held, or that none of those given could be measured."""
     known = past.dropna(subset="claimed").assign(off=lambda e: (e["achieved"] - e["claimed"]).abs())
-    said = []
-    if len(past):
-        inside = known["claimed"].between(known["low"], known["high"]).sum()
-        worst = known[known["kind"] != "one_off"].nlargest(1, "off").itertuples()
-        most = "".join(f"; furthest off {w.event}: {w.claimed:+.0%} claimed, {w.achieved:+.0%} achieved" for w in worst)
-        asked = f"{counted(len(past), 'past event')} could be measured"
-        said.append(f"{asked}; the claim of {inside} lies inside its interval{most}.")
+    others = int(effects["basis"].str.startswith("not measured").sum())
+    if past.empty:
+        return [f"{counted(others, 'past event')}, none could be measured yet."] if others else []
+    inside = known["claimed"].between(known["low"], known["high"]).sum()
+    worst = known[known["kind"] != "one_off"].nlargest(1, "off").itertuples()
+    most = "".join(f"; furthest off {w.event}: {w.claimed:+.0%} claimed, {w.achieved:+.0%} achieved" for w in worst)
+    asked = f"{counted(len(past), 'past event')} could be measured"
+    return [f"{asked}; the claim of {inside} lies inside its interval{most}."]
+
+
+def _expected(ahead: pd.DataFrame, on: pd.DataFrame, currency: str) -> list[str]:
+    """Return what the coming events should add, and what those that run on from before should."""
+    said, lacking = [], int(ahead["margin"].isna().sum())
     if len(ahead):
-        money = f", a margin of {currency} {ahead['margin'].sum():,.0f}" if ahead["margin"].notna().any() else ""
+        money = f", a margin of {currency} {ahead['margin'].sum():,.0f}" if lacking < len(ahead) else ""
+        money += f" without {counted(lacking, 'event')} that lacks a price or cost" if money and lacking else ""
         said.append(f"{counted(len(ahead), 'coming event')} should add {ahead['units'].sum():,.0f} units{money}.")
-    return said or ["No event was given, past or coming."]
+    if len(on):
+        said.append(f"{counted(len(on), 'event')} begun before should add {on['planned'].sum():,.0f} units more.")
+    return said
