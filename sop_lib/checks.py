@@ -347,21 +347,20 @@ def event_without_effect(tables: dict[str, pd.DataFrame], horizon: pd.DatetimeIn
 
 
 def driver_incomplete(tables: dict[str, pd.DataFrame], horizon: pd.DatetimeIndex) -> list[dict]:
-    """Find drivers with months missing between their first and last, and those without a value for coming months."""
+    """Find months that a region of a driver lacks since its first, and drivers without a value for coming months."""
+    each = tables["drivers"].dropna(subset="value").groupby(["driver", "region"])["month"]
+    closed = each.max().groupby("driver").max().clip(upper=horizon[0] - pd.DateOffset(months=1))
     found = []
-    for name, rows in tables["drivers"].dropna(subset="value").groupby("driver"):
-        given = pd.DatetimeIndex(rows["month"].unique())
-        gone = pd.date_range(given.min(), given.max(), freq="MS").difference(given)
-        names = listed(months.month_name(m) for m in gone)
-        text = f"Driver {name} has no value in {names}: it is not used."
-        found += [issue("driver_incomplete", "drivers", f"{name} · gap", text, "send them", rows=len(gone))] * bool(
-            len(gone)
-        )
+    for (name, region), given in each:
+        span = pd.date_range(given.min(), max(given.max(), closed[name]), freq="MS")
+        gone, who = span.difference(pd.DatetimeIndex(given)), name if region == ALL else f"{name} · {region}"
+        text = f"Driver {who} has no value in {listed(months.month_name(m) for m in gone)}: it is not used."
+        row = issue("driver_incomplete", "drivers", f"{who} · gap", text, "send them", rows=len(gone))
+        found += [row] * bool(len(gone))
+    for name in closed.index[each.max().groupby("driver").min() < horizon[0]]:
         text = f"Driver {name} is not given from {horizon[0]:%Y-%m} on: it may explain the past, and is not used ahead."
-        row = issue(
-            "driver_incomplete", "drivers", f"{name} · future", text, "send what is known of it", severity="info"
-        )
-        found += [row] * (given.max() < horizon[0])
+        row = issue("driver_incomplete", "drivers", f"{name} · future", text, "send what is known of it")
+        found.append(row | {"severity": "info"})
     return found
 
 

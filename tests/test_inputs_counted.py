@@ -240,6 +240,18 @@ def test_a_driver_with_a_gap_or_without_a_future_is_named(small_workbook):
     assert found["rain · gap"] == "Driver rain has no value in 2026-09: it is not used."
 
 
+def test_the_gap_of_one_region_of_a_driver_is_named(small_workbook):
+    given = [[m, "rain", r, "1.5"] for r in ("North", "South") for m in ("2026-08", "2026-09", "2026-10", "2026-11")]
+    given = [row for row in given if row[1:3] != ["rain", "South"] or row[0] not in ("2026-09", "2026-11")]
+    late = [["2026-08", "snow", "North", "1"], ["2026-10", "snow", "South", "1"]]
+    add(small_workbook, "drivers", ["month", "driver", "region", "value"], *given, *late)
+    found = read(small_workbook).issues
+    found = found[found["rule"] == "driver_incomplete"].set_index("subject")["finding"]
+    assert sorted(found.index) == ["rain · South · gap", "rain · future", "snow · North · gap", "snow · future"]
+    assert found["rain · South · gap"] == "Driver rain · South has no value in 2026-09: it is not used."
+    assert "in 2026-09, 2026-10: it is not used" in found["snow · North · gap"]
+
+
 def test_an_unusual_horizon(small_workbook):
     with (small_workbook / "sop.toml").open("a", encoding="utf-8") as out:
         out.write("\n[planning]\nhorizon_months = 12\n")
