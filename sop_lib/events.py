@@ -352,7 +352,7 @@ def _expected(ahead: pd.DataFrame, on: pd.DataFrame, currency: str) -> list[str]
     said, lacking = [], int(ahead["margin"].isna().sum())
     if len(ahead):
         money = f", a margin of {currency} {ahead['margin'].sum():,.0f}" if lacking < len(ahead) else ""
-        money += f" without {counted(lacking, 'event')} that lacks a price or cost" if money and lacking else ""
+        money += f" ({counted(lacking, 'event')} without a price or cost left out)" if money and lacking else ""
         said.append(f"{counted(len(ahead), 'coming event')} should add {ahead['units'].sum():,.0f} units{money}.")
     if len(on):
         said.append(f"{counted(len(on), 'event')} begun before should add {on['planned'].sum():,.0f} units more.")

@@ -281,6 +281,11 @@ def test_a_margin_is_blank_where_a_product_has_no_price():
     lacking = events.past_effects(panel, told, WORTH.assign(price=[np.nan, 20.0, 10.0]))[0].iloc[0]
     assert lacking.units == pytest.approx(120)
     assert np.isnan([lacking.margin, lacking.return_on_spend]).all()
+    two = pd.concat([event(product="A", uplift_rate=0.2), event(event="Next", product="B", uplift_rate=0.2)])
+    plan = events.event_effects(base(), two, CYCLE).assign(step="event")
+    known = events.reviewed(lacking.to_frame().T[:0], two, plan, WORTH.assign(cost=[np.nan, 15.0, 9.0]), CYCLE)
+    said = "2 coming events should add 16 units, a margin of EUR 20 (1 event without a price or cost left out)."
+    assert events.headline(known, "EUR") == [said]
 
 
 def test_events_that_run_on_are_counted_and_those_not_measured_are_not_forgotten():
