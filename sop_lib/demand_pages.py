@@ -92,7 +92,7 @@ def views(agreed: streams.Consensus, unit: str) -> HTML:
     shown: dict = {"source": "demand_streams", "formats": LOOKS | {"wape": "{:.1%}"}, "empty": "None."}
     return page.together(
         page.bullets([streams.spread_sentence(agreed.streams, unit or "units"), *agreed.remarks]),
-        page.table(weights, caption="Weight of each stream", labels={"base": "statistical"}, **shown),
+        page.table(weights, caption="Weight of each stream, on average where it speaks", labels={"base": "statistical"}, **shown),
         page.table(year, caption="What streams say of the next twelve months beside the plan", **shown),
     )
 
