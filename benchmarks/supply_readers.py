@@ -130,7 +130,11 @@ def requirement(d: dict) -> np.ndarray:
 
 
 def aggregate_workforce(d: dict, s: dict) -> Read:
-    """People, overtime, subcontracting and backlog; temporary people beside a permanent output have their own plant."""
+    """People, overtime, subcontracting and backlog; temporary people beside a permanent output have their own plant.
+
+    Where the problem does not say whether people may idle, they may if they are paid for it: free hours would make
+    every plan too cheap.
+    """
     if "permanent_output" in d:
         return temporary_people(d, s)
     cost, count, units = d["cost"], len(d["demand"]), output_per_worker(d)
@@ -148,7 +152,7 @@ def aggregate_workforce(d: dict, s: dict) -> Read:
         overtime_rate=array([cost.get("overtime_per_hour", 0)], "plant"),
         hiring_cost=array([cost.get("hire", 0)], "plant"), layoff_cost=array([cost.get("layoff", 0)], "plant"),
     )  # fmt: skip
-    idle = s.get("idle_allowed", s["type"] != "chase") and not d.get("no_idle")
+    idle = s.get("idle_allowed", s["type"] != "chase" and bool(wages(d).any())) and not d.get("no_idle")
     switches = replace(
         switches, idle_allowed=idle, whole_workers=bool(s.get("workforce_integer")),
         hire_layoff=s.get("hire_layoff", True), level_workforce=s["type"] == "level",

@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 from linopy import Model
 
-from sop_lib.supply_model import quiet
+from sop_lib.supply_solver import quiet
 
 __all__ = ["guaranteed_service"]
 

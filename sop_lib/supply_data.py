@@ -118,6 +118,8 @@ VARIABLES: dict[str, tuple[tuple[str, ...], float | str, str]] = {
     "usage": (("resource", "family", "month"), 0.0, "resource units per unit made"),
     "capacity": (("resource", "month"), FREE, "regular capacity"),
     "capacity_overtime": (("resource", "month"), 0.0, "beyond capacity, for overtime output"),
+    "outages": (("resource",), 0.0, "months of maintenance that a resource must have; the plan chooses when"),
+    "outage_loss": (("resource", "month"), 0.0, "capacity that one of them takes"),
     "material_usage": (("material", "family", "month"), 0.0, "material units per unit made"),
     "material_stock": (("material",), 0.0, "on hand before the first month"),
     "material_due": (("material", "month"), 0.0, "already on order, by month of arrival"),

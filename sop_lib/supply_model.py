@@ -36,6 +36,7 @@ linopy.options["semantics"] = "v1"  # labels that do not match raise; nothing is
 MADE_OF = (
     "labour_hours", "usage", "plant_of", "material_usage", "volume", "days", "segment", "rate_opening",
     "rate_change_max", "rate_change_share", "workers_change_max", "workers_change_share", "min_run", "lot",
+    "outage_loss",
 )  # fmt: skip
 SCARCE, LARGE = 1.0, 20_000  # load over capacity, and quantities, from which interior point is the faster way
 
@@ -191,6 +192,8 @@ def _told(p, s: Switches, m: Model, n: Numbers, rows: dict[str, np.ndarray], ans
     for name, variable in m.variables.items():
         like = variable.labels
         quantities[name] = like.copy(data=answer.columns[like.values].round(6) + 0.0)
+    quantities["stock"] = quantities["in_target"] + quantities["above"]
+    quantities["below"] = (p["target"] - quantities["stock"]).clip(min=0)
     prices = {}
     for name, at in rows.items():
         like = m.constraints[name].labels
@@ -198,7 +201,7 @@ def _told(p, s: Switches, m: Model, n: Numbers, rows: dict[str, np.ndarray], ans
         prices[f"price_{name}"] = like.copy(data=cells.reshape(like.shape))
     kinds = pd.Index(list(n.prices), name="kind")
     cost = [
-        sum(float((price * quantities[v]).sum()) for v, price in by.items()) + n.constant.get(kind, 0.0)
+        round(sum(float((price * quantities[v]).sum()) for v, price in by.items()) + n.constant.get(kind, 0.0), 6)
         for kind, by in n.prices.items()
     ]
     found = xr.Dataset(quantities | prices | {"cost": xr.DataArray(cost, {"kind": kinds})})

@@ -20,7 +20,7 @@ Prices = dict[str, dict[str, xr.DataArray]]
 class Numbers:
     """Bounds per quantity, right-hand side per row, hours of a worker per row, price of each quantity by kind of cost.
 
-    `constant` is money that no plan can change, by kind.
+    Stock is `in_target`, what fills the target, and `above`. `constant` is money that no plan can change, by kind.
     """
 
     bounds: dict[str, tuple[xr.DataArray, xr.DataArray]]
@@ -37,7 +37,8 @@ def numbers(p: xr.Dataset, s: Switches) -> Numbers:
     slopes = {"regular_hours": -p["hours_per_worker"], "overtime_hours": -p["overtime_per_worker"]}
     prices = _prices(p, s, bounds)
     half = float((p["holding_cost"].isel(month=0) * p["opening_stock"]).sum()) / 2
-    constant = {"holding": half if s.holding_on == "average" else 0.0}
+    constant = {"below target": float((p["below_cost"] * p["target"]).sum())}
+    constant |= {"holding": half} if s.holding_on == "average" else {}
     return Numbers(bounds, sides, {n: v for n, v in slopes.items() if n in sides}, prices, constant)
 
 
@@ -63,9 +64,10 @@ def _stock_bounds(p: xr.Dataset, s: Switches) -> dict:
     tied = (p["make_to_order"] > 0) | (s.strategy == "chase")
     bounds = {
         "make": (xr.zeros_like(p["limit"]), p["limit"]),
-        "stock": (low, free.where(~tied, chase_stock(p)) if tied.any() else free),
+        "in_target": (low, p["target"]),
+        "above": (low, free.where(~tied, (chase_stock(p) - p["target"]).clip(min=0)) if tied.any() else free),
         "backlog": (low, _open_orders(p, p["demand"], p["opening_backlog"])),
-        "lost": (low, free), "below": (low, free),
+        "lost": (low, p["demand"] + at_start(p, p["opening_backlog"])),
     }  # fmt: skip
     if (p["final_stock"] > 0).any():
         bounds["final_missed"] = _free(p, "family")
@@ -123,6 +125,9 @@ def _other_bounds(p: xr.Dataset) -> dict:
         bounds |= {"arrivals": (low, p["material_limit"]), "material_stock": (low, free)}
     if p.sizes["store"]:
         bounds["storage_over"] = _free(p, "store", "month")
+    if (p["outages"] > 0).any():
+        bounds |= {"outages": (_free(p, "resource", "month")[0], p["outages"] + 0 * p["capacity"].clip(max=0))}
+        bounds["outages_missed"] = _free(p, "resource")
     if p["firm"].notnull().any():
         low, free = _free(p, "family", "plant", "month")
         bounds |= {"firm_under": (low, p["firm"].fillna(0.0)), "firm_over": (low, free)}
@@ -132,14 +137,11 @@ def _other_bounds(p: xr.Dataset) -> dict:
 
 
 def _sides(p: xr.Dataset, s: Switches) -> Sides:
-    sides = {
-        "balance": p["demand"] - at_start(p, p["opening_stock"] - p["opening_backlog"]),
-        "lost": p["demand"] + at_start(p, p["opening_backlog"]), "target": p["target"],
-    }  # fmt: skip
+    sides = {"balance": p["demand"] - at_start(p, p["opening_stock"] - p["opening_backlog"])}
     if (p["final_stock"] > 0).any():
         sides["final"] = p["final_stock"]
     if p.sizes["class"]:
-        sides["class_served"] = p["class_share"] * sides["lost"]
+        sides["class_served"] = p["class_share"] * (p["demand"] + at_start(p, p["opening_backlog"]))
     if p["firm"].notnull().any():
         sides["firm"] = p["firm"].fillna(0.0)
     if s.strategy == "minimum" and set(SOURCES) <= set(p["source"].values):
@@ -174,6 +176,8 @@ def _other_sides(p: xr.Dataset) -> Sides:
     sides = {}
     if p.sizes["resource"]:
         sides |= {"capacity": p["capacity"], "capacity_overtime": p["capacity"] + p["capacity_overtime"]}
+    if (p["outages"] > 0).any():
+        sides["outages"] = p["outages"]
     if p.sizes["material"]:
         sides["material"] = (p["material_due"] + at_start(p, p["material_stock"])).transpose("material", "month")
     return sides | ({"storage": p["storage"]} if p.sizes["store"] else {})
@@ -187,16 +191,20 @@ def _prices(p: xr.Dataset, s: Switches, bounds: dict) -> Prices:
     prices: Prices = {
         "production": {"make": p["unit_cost"].where(inside, 0.0)},
         "subcontract": {"make": p["unit_cost"].where(~inside, 0.0)},
-        "holding": {"stock": holding}, "backlog": {"backlog": p["backlog_cost"]},
+        "holding": {"in_target": holding, "above": holding}, "backlog": {"backlog": p["backlog_cost"]},
         "lost sales": {"lost": p["lost_cost"], "backlog": p["lost_cost"] * last},
-        "below target": {"below": p["below_cost"]},
+        "below target": {"in_target": -p["below_cost"]},
     }  # fmt: skip
     if "lost_of" in bounds:
         weight, each = p["class_weight"], p["class_weight"] * p["lost_cost"]
         prices["backlog"] = {"backlog_of": p["backlog_cost"] * weight}
         prices["lost sales"] = {"lost_of": each, "backlog_of": each * last}
     if "workers" in bounds:
-        paid = {"wages": ("workers", "wage"), "hiring": ("hired", "hiring_cost"), "layoffs": ("laid_off", "layoff_cost")}
+        paid = {
+            "wages": ("workers", "wage"),
+            "hiring": ("hired", "hiring_cost"),
+            "layoffs": ("laid_off", "layoff_cost"),
+        }
         prices |= {kind: {variable: p[name]} for kind, (variable, name) in paid.items()}
     if "overtime" in p["source"]:
         prices["overtime"] = {"make": (p["overtime_rate"] * p["labour_hours"]).where(p["source"] == "overtime", 0.0)}
@@ -221,7 +229,11 @@ def _broken(p: xr.Dataset, s: Switches, bounds: dict) -> Prices:
         "idle forbidden": (("idle",), 0 if s.idle_allowed else 1), "final stock missed": (("final_missed",), 10),
         "storage overrun": (("storage_over",), 10),
     }  # fmt: skip
-    return {kind: {n: price * times for n in names} for kind, (names, times) in kinds.items() if names[0] in bounds}
+    prices = {kind: {n: price * times for n in names} for kind, (names, times) in kinds.items() if names[0] in bounds}
+    if "outages_missed" not in bounds:
+        return prices
+    units = p["outage_loss"].max("month") / p["usage"].where(p["usage"] > 0).min(["family", "month"])
+    return prices | {"maintenance missed": {"outages_missed": 10 * price * units.fillna(1.0)}}
 
 
 def _conflict_price(p: xr.Dataset) -> float:
@@ -238,7 +250,7 @@ def stages(p: xr.Dataset, n: Numbers, s: Switches) -> list[dict[str, xr.DataArra
         return [_sum(n, list(n.prices))]
     broken = [k for k in n.prices if k.endswith((" broken", " overrun", " missed", " missing", " forbidden"))]
     waiting = {name: p["lost_cost"] for name in n.prices["backlog"]}
-    service = [n.prices["lost sales"], waiting, {"below": p["lost_cost"]}]
+    service = [n.prices["lost sales"], waiting, {"in_target": -p["lost_cost"]}]
     service = [_sum(n, broken), *service] if broken else service
     money = [k for k in n.prices if k not in (*broken, "lost sales", "backlog", "below target")]
     return [*service, _sum(n, money)]

@@ -6,7 +6,7 @@ from linopy import LinearExpression, Model
 from sop_lib import supply_rules as rules
 from sop_lib.supply_data import Switches
 from sop_lib.supply_numbers import Numbers, has_rate_costs, has_runs, stages
-from sop_lib.supply_rules import before, in_house
+from sop_lib.supply_rules import before, in_house, stock
 
 __all__ = ["build"]
 
@@ -18,7 +18,7 @@ def build(p: xr.Dataset, s: Switches, n: Numbers) -> Model:
     an idle hour stand, where forbidden, at a price above all money, so that it shows as an alarm.
     """
     m = Model()
-    whole = {"workers"} if s.whole_workers and s.hire_layoff else set()
+    whole = {"outages", "workers"} if s.whole_workers and s.hire_layoff else {"outages"}
     for name, (low, high) in n.bounds.items():
         m.add_variables(low, high, name=name, integer=name in whole)
     rows = _balance(m, n) + _people(m, p, n) + _resources(m, p, n) + _materials(m, p, n) + _storage(m, p, n)
@@ -31,14 +31,14 @@ def build(p: xr.Dataset, s: Switches, n: Numbers) -> Model:
 
 
 def _balance(m: Model, n: Numbers) -> int:
-    v = m.variables
-    supply = v["make"].sum(["plant", "source"]) + v["lost"] + before(v["stock"]) - before(v["backlog"])
-    m.add_constraints(supply - v["stock"] + v["backlog"] == n.sides["balance"], name="balance")
-    m.add_constraints(v["lost"] - before(v["backlog"]) <= n.sides["lost"], name="lost")
-    m.add_constraints(v["stock"] + v["below"] >= n.sides["target"], name="target")
+    v, held = m.variables, stock(m)
+    supply = v["make"].sum(["plant", "source"]) + v["lost"] + before(v["in_target"]) + before(v["above"])
+    waiting = v["backlog"] - before(v["backlog"])
+    m.add_constraints(supply - held + waiting == n.sides["balance"], name="balance")
     if "final" in n.sides:
-        m.add_constraints(v["stock"].isel(month=-1, drop=True) + v["final_missed"] >= n.sides["final"], name="final")
-    return 3 * n.sides["target"].size + (n.sides["final"].size if "final" in n.sides else 0)
+        last = held.isel(month=-1, drop=True)
+        m.add_constraints(last + v["final_missed"] >= n.sides["final"], name="final")
+    return n.sides["balance"].size + (n.sides["final"].size if "final" in n.sides else 0)
 
 
 def _hours(m: Model, p: xr.Dataset, source: str) -> LinearExpression:
@@ -69,9 +69,14 @@ def _resources(m: Model, p: xr.Dataset, n: Numbers) -> int:
         return 0
     at = p["plant_of"].astype(str)
     for name, sources in (("capacity", ["regular"]), ("capacity_overtime", ["regular", "overtime"])):
-        made = m.variables["make"].sel(source=sources).sum("source").sel(plant=at)
-        m.add_constraints((p["usage"] * made).sum("family") <= n.sides[name], name=name)
-    return 2 * p["capacity"].size
+        used = (p["usage"] * m.variables["make"].sel(source=sources).sum("source").sel(plant=at)).sum("family")
+        used = used + p["outage_loss"] * m.variables["outages"] if "outages" in n.sides else used
+        m.add_constraints(used <= n.sides[name], name=name)
+    if "outages" not in n.sides:
+        return 2 * p["capacity"].size
+    done = m.variables["outages"].sum("month") + m.variables["outages_missed"]
+    m.add_constraints(done >= n.sides["outages"], name="outages")
+    return 2 * p["capacity"].size + p["outages"].size
 
 
 def _materials(m: Model, p: xr.Dataset, n: Numbers) -> int:
@@ -86,7 +91,7 @@ def _materials(m: Model, p: xr.Dataset, n: Numbers) -> int:
 def _storage(m: Model, p: xr.Dataset, n: Numbers) -> int:
     if "storage" not in n.sides:
         return 0
-    held = (p["volume"] * m.variables["stock"]).sum("family")
+    held = (p["volume"] * stock(m)).sum("family")
     m.add_constraints(held - m.variables["storage_over"] <= n.sides["storage"], name="storage")
     return p["storage"].size
 

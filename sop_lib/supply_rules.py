@@ -12,12 +12,17 @@ from linopy import LinearExpression, Model
 
 from sop_lib.supply_data import IN_HOUSE
 
-__all__ = ["before", "classes", "in_house", "level", "minimum", "rate_changes", "runs", "workforce_changes"]
+__all__ = ["before", "classes", "in_house", "level", "minimum", "rate_changes", "runs", "stock", "workforce_changes"]
 
 
-def before(variable: linopy.Variable) -> LinearExpression:
+def before(variable: linopy.Variable | LinearExpression) -> LinearExpression:
     """Return the month before; 0 before the first month, which otherwise would lose its row."""
     return variable.shift(month=1).fillna(0)
+
+
+def stock(m: Model) -> LinearExpression:
+    """Return the stock at the end of each month: what fills the target and what is above it."""
+    return m.variables["in_target"] + m.variables["above"]
 
 
 def in_house(m: Model, p: xr.Dataset) -> linopy.Variable:
