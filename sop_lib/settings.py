@@ -41,7 +41,8 @@ class Planning(_Strict):
     hierarchy: tuple[Literal["family", "product", "region"], ...] = ("product", "region")
     models: Literal["best", "fast"] = "best"
     reconciliation: Literal["best", "bottom-up", "top-down", "middle-out", "mint"] = "best"
-    strategies: tuple[Literal["level", "chase", "mixed"], ...] = ("level", "chase", "mixed")
+    strategies: tuple[Literal["level", "chase", "mixed", "minimum"], ...] = ("level", "chase", "mixed", "minimum")
+    objective: Literal["least cost", "service first"] = "least cost"
     engine_lost: Literal["fail", "local"] = "fail"
 
 

@@ -8,18 +8,17 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from sop_lib import supply_model, tables
+from sop_lib import supply_model, supply_trials, tables
 from sop_lib import supply_tables as told
 from sop_lib.settings import Planning
-from sop_lib.supply_model import Strategy
-from sop_lib.supply_problem import READS, Tables, depth, problem
+from sop_lib.supply_problem import READS, Tables, depth, problem, switches
 
 __all__ = ["READS", "WRITES", "alarms", "by_formula", "comparison", "notes", "plan", "solutions"]
 
 #: the tables a supply plan is written to
 WRITES = (
     "supply_plan", "inventory_plan", "people_plan", "resource_load", "material_plan", "shadow_prices",
-    "scenario_comparison", "supply_notes",
+    "scenario_comparison", "supply_trials", "supply_notes",
 )  # fmt: skip
 
 
@@ -31,7 +30,7 @@ def plan(found: Tables, horizon: pd.DatetimeIndex, planning: Planning, scenario:
     if depth(found) == "none" or found["demand_plan"].empty:
         return {name: told.empty(name) for name in WRITES}
     p = supply_model.filled(problem(found, horizon, planning))
-    solved, made = solutions(p, planning.strategies), told.demonstrated(found, p)
+    solved, made = solutions(p, planning), told.demonstrated(found, p)
     rows = {
         "supply_plan": told.supply_rows, "inventory_plan": told.inventory_rows, "people_plan": told.people_rows,
         "material_plan": told.material_rows, "shadow_prices": told.price_rows,
@@ -39,6 +38,8 @@ def plan(found: Tables, horizon: pd.DatetimeIndex, planning: Planning, scenario:
     }  # fmt: skip
     out = {name: _stack({s: each(p, solution) for s, solution in solved.items()}, name) for name, each in rows.items()}
     out["scenario_comparison"] = comparison(p, solved, out)
+    costed = p.attrs["depth"] == "optimum"
+    out["supply_trials"] = supply_trials.trials(p, switches(planning)) if costed else told.empty("supply_trials")
     out["supply_notes"] = notes(p, solved)
     return {name: out[name].assign(scenario=scenario) for name in WRITES}
 
@@ -48,11 +49,18 @@ def _stack(parts: dict[str, pd.DataFrame], name: str) -> pd.DataFrame:
     return pd.concat(rows, ignore_index=True) if rows else told.empty(name)
 
 
-def solutions(p: xr.Dataset, strategies: tuple[Strategy, ...]) -> dict[str, xr.Dataset]:
-    """Return the plan of each strategy: by the model where costs are known, else level and chase by formula."""
-    if p.attrs["depth"] == "optimum":
-        return {s: supply_model.solve(p, supply_model.Switches(strategy=s)) for s in strategies}
-    return {s: by_formula(p, s) for s in strategies if s != "mixed"} or {"level": by_formula(p, "level")}
+def solutions(p: xr.Dataset, planning: Planning) -> dict[str, xr.Dataset]:
+    """Return the plan of each strategy: by the model where costs are known, else level and chase by formula.
+
+    With the model, each plan holds the range in which its prices hold; minimum needs somebody to subcontract to.
+    """
+    wanted = planning.strategies
+    if p.attrs["depth"] != "optimum":
+        return {s: by_formula(p, s) for s in ("level", "chase") if s in wanted} or {"level": by_formula(p, "level")}
+    bought = bool((p["limit"].sel(source="subcontract") > 0).any())
+    kept = supply_model.keep(p, switches(planning))
+    changed = {s: supply_model.change(kept, p, switches(planning, s)) for s in wanted if s != "minimum" or bought}
+    return {s: each.plan.assign(supply_model.ranges(each)) for s, each in changed.items()}
 
 
 def by_formula(p: xr.Dataset, strategy: str) -> xr.Dataset:

@@ -11,7 +11,18 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-__all__ = ["FREE", "IN_HOUSE", "SOURCES", "VARIABLES", "Strategy", "Switches", "at_start", "chase_stock", "filled"]
+__all__ = [
+    "FREE",
+    "IN_HOUSE",
+    "RULES",
+    "SOURCES",
+    "VARIABLES",
+    "Strategy",
+    "Switches",
+    "at_start",
+    "chase_stock",
+    "filled",
+]
 
 Strategy = Literal["level", "chase", "mixed", "minimum"]
 SOURCES = ("regular", "overtime", "subcontract")
@@ -39,6 +50,10 @@ class Switches:
     objective: Literal["least cost", "service first"] = "least cost"
 
 
+#: the rules where none are stated
+RULES = Switches()
+
+
 def filled(problem: xr.Dataset) -> xr.Dataset:
     """Return the problem with every number the model knows, its default where the problem is silent.
 
@@ -53,6 +68,9 @@ def filled(problem: xr.Dataset) -> xr.Dataset:
         given = given.assign_coords(source=list(SOURCES))
     cells = {}
     for name, (dims, default, _) in VARIABLES.items():
+        if name in given and given[name].dims == dims:
+            cells[name] = given[name]
+            continue
         blank = xr.DataArray(np.full([given.sizes[d] for d in dims], default), {d: given[d] for d in dims}, dims)
         cells[name] = given[name].broadcast_like(blank).transpose(*dims) if name in given else blank
     wrong = [text for name, array in cells.items() if (text := _wrong(name, array))]
@@ -60,7 +78,7 @@ def filled(problem: xr.Dataset) -> xr.Dataset:
         wrong.append("class_share that does not add up to 1 per family and month")
     if wrong:
         raise ValueError("the supply problem has " + "; ".join(wrong))
-    return given.assign(cells)
+    return given.assign({name: array for name, array in cells.items() if array is not given.get(name)})
 
 
 def _wrong(name: str, array: xr.DataArray) -> str:

@@ -11,7 +11,7 @@ Again, with other numbers, always by the dual simplex from the basis of the firs
 problem gives the same plan.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import highspy
 import linopy
@@ -21,13 +21,14 @@ import xarray as xr
 from linopy import Model
 
 from sop_lib import supply_rows, supply_solver
-from sop_lib.supply_data import FREE, SOURCES, VARIABLES, Strategy, Switches, chase_stock, filled
+from sop_lib.supply_data import FREE, RULES, SOURCES, VARIABLES, Strategy, Switches, chase_stock, filled
 from sop_lib.supply_numbers import Numbers, numbers, stages
 from sop_lib.supply_solver import Answer, Limits
 
 __all__ = [
-    "FREE", "SOURCES", "VARIABLES", "Kept", "Strategy", "Switches", "again", "build", "chase_stock", "filled", "keep",
-    "solve",
+    "FREE", "SOURCES", "VARIABLES", "Kept", "Strategy", "Switches", "again", "build", "change", "chase_stock",
+    "filled", "keep",
+    "ranges", "solve",
 ]  # fmt: skip
 
 linopy.options["semantics"] = "v1"  # labels that do not match raise; nothing is dropped silently
@@ -39,6 +40,13 @@ MADE_OF = (
     "outage_loss",
 )  # fmt: skip
 SCARCE, LARGE = 1.0, 20_000  # load over capacity, and quantities, from which interior point is the faster way
+WIDE = 0.05  # share of rows with another limit, from which a large scarce problem is solved faster without its basis
+PRICED = 1e-6
+#: limits people ask the price of: the rows that move together when it moves
+LIMIT_ROWS = {
+    "capacity": ("capacity", "capacity_overtime"), "regular_hours": ("regular_hours",),
+    "overtime_hours": ("overtime_hours",), "material": ("material",), "storage": ("storage",),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,7 @@ class Kept:
 
     problem: xr.Dataset
     switches: Switches
+    numbers: Numbers
     model: Model
     highs: highspy.Highs
     rows: dict[str, np.ndarray]
@@ -55,7 +64,7 @@ class Kept:
     plan: xr.Dataset
 
 
-def build(problem: xr.Dataset, switches: Switches = Switches()) -> tuple[Model, Numbers]:
+def build(problem: xr.Dataset, switches: Switches = RULES) -> tuple[Model, Numbers]:
     """Return the model and its numbers: bounds, right-hand sides, and prices by kind of cost, whose sum it makes least.
 
     Feasible for any data: demand may be lost, and a firm plan broken, storage overrun or
@@ -66,7 +75,7 @@ def build(problem: xr.Dataset, switches: Switches = Switches()) -> tuple[Model, 
     return supply_rows.build(p, switches, found), found
 
 
-def solve(problem: xr.Dataset, switches: Switches = Switches()) -> xr.Dataset:
+def solve(problem: xr.Dataset, switches: Switches = RULES) -> xr.Dataset:
     """Return the best plan: every quantity of the model, `cost` by kind, and `price_...` per limit.
 
     A price is what the total would fall by if the limit were one unit higher; a rate, exact for small changes. With
@@ -76,7 +85,7 @@ def solve(problem: xr.Dataset, switches: Switches = Switches()) -> xr.Dataset:
     return keep(problem, switches).plan
 
 
-def keep(problem: xr.Dataset, switches: Switches = Switches()) -> Kept:
+def keep(problem: xr.Dataset, switches: Switches = RULES) -> Kept:
     """Return the solved model, to be solved again."""
     p = filled(problem)
     m, n = build(p, switches)
@@ -86,32 +95,84 @@ def keep(problem: xr.Dataset, switches: Switches = Switches()) -> Kept:
         rows = _rows(m)
         limits, costs = _limits(m, n, rows, _as_built(h)), _costs(p, m, n, switches)
         answer = supply_solver.solve(h, limits, costs, _method(p, m))
-    return Kept(p, switches, m, h, rows, limits, answer, _told(p, switches, m, n, rows, answer))
+    return Kept(p, switches, n, m, h, rows, limits, answer, _told(p, switches, m, n, rows, answer))
 
 
 def again(kept: Kept, problem: xr.Dataset, switches: Switches | None = None) -> xr.Dataset:
-    """Return the best plan of a changed problem, from the basis of the kept plan; the kept model stays as it is.
+    """Return the best plan of a changed problem, from the basis of the kept plan; see `change`."""
+    return change(kept, problem, switches).plan
+
+
+def change(kept: Kept, problem: xr.Dataset, switches: Switches | None = None) -> Kept:
+    """Return the kept model with a changed problem, solved from the basis of the kept plan, which stays as it is.
 
     The plan depends on the kept and the changed problem alone, not on what was solved between them.
+    A problem that needs other rows is built anew.
     """
     p, s = filled(problem), switches or kept.switches
     n = numbers(p, s)
     if not _fits(kept, p, s, n):
-        return solve(p, s)
+        return keep(p, s)
+    limits, costs = _limits(kept.model, n, kept.rows, kept.limits), _costs(p, kept.model, n, s)
+    wide = _changed(kept.limits, limits) > WIDE * len(limits.row_low)
     with supply_solver.quiet():
-        limits, costs = _limits(kept.model, n, kept.rows, kept.limits), _costs(p, kept.model, n, s)
         _slopes(kept, n)
-        answer = supply_solver.solve(kept.highs, limits, costs, "simplex", kept.answer.basis)
-    return _told(p, s, kept.model, n, kept.rows, answer)
+        basis = None if wide and _method(p, kept.model) == "ipm" else kept.answer.basis
+        answer = supply_solver.solve(kept.highs, limits, costs, "ipm", basis)
+    plan = _told(p, s, kept.model, n, kept.rows, answer)
+    return replace(kept, problem=p, switches=s, numbers=n, limits=limits, answer=answer, plan=plan)
+
+
+def ranges(kept: Kept) -> xr.Dataset:
+    """Return, per limit that has a price, between which values of the limit that price holds: `low_...`, `high_...`.
+
+    Infinite: it holds for good; equal to the limit itself: it holds to the other side only. None with whole numbers.
+    """
+    if kept.answer.whole:
+        return xr.Dataset()
+    with supply_solver.quiet():
+        _slopes(kept, kept.numbers)
+        cost = _costs(kept.problem, kept.model, kept.numbers, kept.switches)[-1]
+        found: dict[str, xr.DataArray] = {}
+        for name, rows in LIMIT_ROWS.items():
+            if name in kept.rows:
+                found |= _range_of(kept, name, rows, cost)
+    return xr.Dataset(found)
+
+
+def _limit_of(kept: Kept, name: str) -> xr.DataArray:
+    """Return the limit itself, in its unit: hours of the people there, else what the problem gives."""
+    hours = {"regular_hours": "hours_per_worker", "overtime_hours": "overtime_per_worker"}
+    if name in hours:
+        return kept.problem[hours[name]] * kept.plan["workers"]
+    return kept.numbers.sides[name]
+
+
+def _range_of(kept: Kept, name: str, rows: tuple[str, ...], cost: np.ndarray) -> dict[str, xr.DataArray]:
+    first, *others = (kept.plan[f"price_{row}"] for row in rows)
+    price = sum(others, start=first)
+    at = np.flatnonzero(price.values.ravel() > PRICED)
+    groups = [np.array([kept.rows[row][n] for row in rows]) for n in at]
+    room = supply_solver.price_range(kept.highs, cost, kept.answer, groups)
+    limit, out = _limit_of(kept, name).transpose(*price.dims), {}
+    for side, move in zip(("low", "high"), room.T, strict=True):
+        cells = np.full(price.size, np.nan)
+        cells[at] = (limit.values.ravel()[at] + move).clip(min=0).round(6)
+        out[f"{side}_{name}"] = price.copy(data=cells.reshape(price.shape))
+    return out
+
+
+def _changed(before: Limits, after: Limits) -> int:
+    """Return how many rows have another limit."""
+    return int(((before.row_low != after.row_low) | (before.row_high != after.row_high)).sum())
 
 
 def _fits(kept: Kept, p: xr.Dataset, s: Switches, n: Numbers) -> bool:
     """Return whether a changed problem has the same rows."""
-    before = numbers(kept.problem, kept.switches)
+    before = kept.numbers
     same = n.bounds.keys() == before.bounds.keys() and n.sides.keys() == before.sides.keys()
-    level = ("level",)
     return (
-        same and (s.strategy in level) == (kept.switches.strategy in level)
+        same and (s.strategy == "level") == (kept.switches.strategy == "level")
         and s.whole_workers == kept.switches.whole_workers and "runs" not in kept.model.variables
         and all(p[d].equals(kept.problem[d]) for d in p.dims)
         and all(p[name].equals(kept.problem[name]) for name in MADE_OF)
@@ -141,7 +202,9 @@ def _rows(m: Model) -> dict[str, np.ndarray]:
 
 def _flat(number: xr.DataArray, like: xr.DataArray) -> np.ndarray:
     """Return a number per cell of `like`, in its order."""
-    return number.broadcast_like(like).transpose(*like.dims).values.ravel().astype(float)
+    at = tuple(slice(None) if d in number.dims else None for d in like.dims)
+    cells = number.transpose(*[d for d in like.dims if d in number.dims]).values[at]
+    return np.broadcast_to(cells, like.shape).ravel().astype(float)
 
 
 def _as_built(h: highspy.Highs) -> Limits:
@@ -178,8 +241,8 @@ def _costs(p: xr.Dataset, m: Model, n: Numbers, s: Switches) -> list[np.ndarray]
 
 def _slopes(kept: Kept, n: Numbers) -> None:
     """Bring the hours of a worker up to date."""
-    workers = kept.model.variables["workers"].labels if n.slopes else None
     for name, slope in n.slopes.items():
+        workers = kept.model.variables["workers"].labels
         for row, column, value in zip(
             kept.rows[name], workers.values.ravel(), _flat(slope, workers), strict=True
         ):  # fmt: skip
@@ -200,9 +263,14 @@ def _told(p, s: Switches, m: Model, n: Numbers, rows: dict[str, np.ndarray], ans
         cells = np.where(at >= 0, -answer.prices[at], np.nan).round(6) + 0.0
         prices[f"price_{name}"] = like.copy(data=cells.reshape(like.shape))
     kinds = pd.Index(list(n.prices), name="kind")
-    cost = [
-        round(sum(float((price * quantities[v]).sum()) for v, price in by.items()) + n.constant.get(kind, 0.0), 6)
-        for kind, by in n.prices.items()
-    ]
-    found = xr.Dataset(quantities | prices | {"cost": xr.DataArray(cost, {"kind": kinds})})
-    return found.drop_vars([c for c in found.coords if c not in found.dims]).assign_attrs(gap=answer.gap)
+    cost = xr.DataArray([_paid(m, n, kind, answer.columns) for kind in kinds], {"kind": kinds})
+    return xr.Dataset(quantities | prices | {"cost": cost}).assign_attrs(gap=answer.gap)
+
+
+def _paid(m: Model, n: Numbers, kind: str, columns: np.ndarray) -> float:
+    """Return what an answer costs of one kind, rounded to a millionth."""
+    paid = n.constant.get(kind, 0.0)
+    for name, price in n.prices[kind].items():
+        like = m.variables[name].labels
+        paid += float(_flat(price, like) @ columns[like.values.ravel()])
+    return round(paid, 6) + 0.0

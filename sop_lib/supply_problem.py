@@ -11,9 +11,9 @@ import xarray as xr
 from sop_lib import inventory, mix, months, rough_cut
 from sop_lib.mix import Tables
 from sop_lib.settings import Planning
-from sop_lib.supply_model import FREE, SOURCES
+from sop_lib.supply_data import FREE, SOURCES, Strategy, Switches
 
-__all__ = ["READS", "Tables", "assumptions", "depth", "problem"]
+__all__ = ["READS", "Tables", "assumptions", "depth", "problem", "switches"]
 
 #: the tables a supply plan is made from; only the first must be there
 READS = (
@@ -34,6 +34,11 @@ def depth(tables: Tables) -> str:
     if {"resources", "bill_of_resources"} <= has:
         return "load"
     return "stock" if "inventory" in has else "none"
+
+
+def switches(planning: Planning, strategy: Strategy = "mixed") -> Switches:
+    """Return the rules of the company's plans for a strategy."""
+    return Switches(strategy=strategy, objective=planning.objective)
 
 
 def assumptions(problem: xr.Dataset) -> list[str]:
@@ -66,7 +71,7 @@ def problem(tables: Tables, horizon: pd.DatetimeIndex, planning: Planning) -> xr
     )
     coords = {"family": families, "plant": plants, "month": horizon, "source": pd.Index(SOURCES, name="source")}
     base = xr.Dataset(coords={k: v for k, v in coords.items()})
-    demand = wanted.groupby(["month", "family"], as_index=False)["demand"].sum()
+    demand = _wanted(wanted, said)
     parts = _stock(tables, wanted, demand, coords, planning, said)
     parts |= _routes(tables, shares, coords, parts["standard_cost"].to_series(), said) | _people(tables, coords, said)
     parts |= _resource_limits(tables, wanted, coords, said) | _material_limits(tables, wanted, coords)
@@ -77,6 +82,16 @@ def problem(tables: Tables, horizon: pd.DatetimeIndex, planning: Planning) -> xr
     return base.assign(parts).assign_attrs(
         assumptions=tuple(said), depth=depth(tables), unit=units[0] if len(units) == 1 else ""
     )
+
+
+def _wanted(wanted: pd.DataFrame, said: list[str]) -> pd.DataFrame:
+    demand = wanted.groupby(["month", "family"], as_index=False)["demand"].sum()
+    below = demand[demand["demand"] < 0]
+    if len(below):
+        said.append(
+            f"Demand of {', '.join(below['family'].unique())} is below zero in {len(below)} months: taken as none."
+        )
+    return demand.assign(demand=demand["demand"].clip(lower=0))
 
 
 def _bill(tables, first, said) -> pd.DataFrame:
@@ -113,6 +128,7 @@ def _stock(tables, wanted, demand, coords, planning, said) -> dict:
         "backlog_months": xr.DataArray(np.maximum(np.ceil(weeks / 4.33), 1.0), one),
         "safety": _array(wished, ["family", "month"], "safety", long, 0.0),
         "standard_cost": xr.DataArray(money["cost"], one),
+        "make_to_order": xr.DataArray(policy["strategy"].isin(["MTO", "ATO"]).astype(float), one),
     }  # fmt: skip
 
 
@@ -198,6 +214,8 @@ def _routes(tables, shares, coords, cost, said) -> dict:
         "limit": xr.concat(limits, dim=source), "unit_cost": xr.concat([made, made, bought_at], dim=source),
         "labour_hours": _array(known, dims, "labour_hours_per_unit", coords, 0.0),
         "share": _array(shares, dims, "share", coords, 0.0),
+        "rate_change_share": _array(routes.fillna({"rate_change_max": FREE}), dims, "rate_change_max", coords, FREE),
+        "min_run": _array(routes, dims, "min_run", coords, 0.0), "lot": _array(routes, dims, "lot", coords, 0.0),
     }  # fmt: skip
 
 
@@ -214,7 +232,15 @@ def _people(tables, coords, said) -> dict:
         "overtime_rate": hourly * (1 + plants["overtime_premium"].fillna(0.0)), "shift": shift,
     }  # fmt: skip
     cells = {name: xr.DataArray(column.astype(float), {"plant": coords["plant"]}) for name, column in given.items()}
-    return cells | {"hours_per_worker": cells.pop("shift") * days, "days": days}
+    order = xr.DataArray(np.arange(len(horizon)), {"month": horizon})
+    lead, change = (xr.DataArray(plants[n].astype(float), {"plant": coords["plant"]})
+                    for n in ("hiring_lead_months", "workers_change_max"))  # fmt: skip
+    limits = {
+        "hired_max": xr.where(order < lead.fillna(0.0), 0.0, FREE).transpose("plant", "month"),
+        "workers_change_max": change.fillna(FREE),
+    }
+    hours = cells.pop("shift") * days
+    return cells | limits | {"hours_per_worker": hours, "days": days}
 
 
 def _through(

@@ -94,7 +94,7 @@ def workforce_changes(m: Model, p: xr.Dataset) -> int:
 
 
 def runs(m: Model, p: xr.Dataset) -> int:
-    """Make output of a family, plant and month zero or a run: at least its minimum, in whole lots, at its set-up cost."""
+    """Make output of a family, plant and month zero or a run: its minimum or more, in lots, at its set-up cost."""
     made = in_house(m, p).sum("source")
     asked = (p["min_run"] > 0) | (p["setup_cost"] > 0).any("month")
     each = xr.zeros_like(p["firm"]) + asked

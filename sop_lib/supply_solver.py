@@ -34,13 +34,14 @@ class Limits:
 
 @dataclass(frozen=True)
 class Answer:
-    """Value of every column; of the stage of money, the price of every row, the basis and what was held; a MILP's gap."""
+    """Value of every column; price of every row, basis and limits of the stage of money; gap of whole numbers."""
 
     columns: np.ndarray
     prices: np.ndarray
     basis: highspy.HighsBasis
     limits: Limits
     gap: float = 0.0
+    whole: bool = False
 
 
 @contextlib.contextmanager
@@ -114,7 +115,7 @@ def _whole_numbers(h: highspy.Highs, limits: Limits, costs: list[np.ndarray], wh
     settings_of(h, solver="simplex", simplex_strategy=1, presolve="choose")
     answer = _stages(h, kept, costs)
     h.changeColsIntegrality(len(whole), whole.astype(np.int32), kinds + int(highspy.HighsVarType.kInteger))
-    return replace(answer, gap=gap)
+    return replace(answer, gap=gap, whole=True)
 
 
 def _untied(h: highspy.Highs, limits: Limits) -> np.ndarray:
@@ -202,7 +203,7 @@ def _room(value: np.ndarray, step: np.ndarray, low: np.ndarray, high: np.ndarray
     big = np.abs(step) > 1e-9
     if not big.any():
         return -np.inf, np.inf
-    step, to_low = step[big], np.minimum(low[big] - value[big], 0.0) / step[big]
-    to_high = np.maximum(high[big] - value[big], 0.0) / step[big]
+    value, step, low, high = (x[big] for x in (value, step, low, high))
+    to_low, to_high = np.minimum(low - value, 0.0) / step, np.maximum(high - value, 0.0) / step
     up, down = np.where(step > 0, to_high, to_low), np.where(step > 0, to_low, to_high)
     return float(down.max()), float(up.min())
