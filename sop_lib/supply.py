@@ -106,7 +106,8 @@ def comparison(p: xr.Dataset, solved: dict[str, xr.Dataset], plans: Tables) -> p
     """Return one row per strategy and measure: costs by kind, their total, service, stock, people, the proposed one.
 
     The total holds what a plan pays and the price of what it fails to serve; `below target` and broken
-    rules are prices, not money. Service is the share of demand served in its month.
+    rules are prices, not money. Service is the share of demand served in its month,
+    cover the days of mean demand that the average stock lasts.
     """
     best = "mixed" if "mixed" in solved else ("level" if "level" in solved else next(iter(solved)))
     parts = []
@@ -129,12 +130,19 @@ def _service_and_stock(p: xr.Dataset, rows: pd.DataFrame) -> dict[str, tuple[flo
     wanted, missed = (rows["demand"] * weight).sum(), (told.late(rows) * weight).sum()
     stock = (rows["closing"] * weight).groupby(rows["month"]).sum()
     value = (rows["closing"] * cost).groupby(rows["month"]).sum()
+    daily = (rows["demand"] * weight).sum() / _days(rows["month"])
     return {
         "service": (1 - missed / wanted if wanted > 0 else np.nan, "rate"), "late": (missed, unit),
         "lost": ((rows["lost"] * weight).sum(), unit),
         "peak stock": (stock.max(), unit), "average stock": (stock.mean(), unit),
+        "cover": (stock.mean() / daily if daily > 0 else np.nan, "days"),
         "peak stock value": (value.max(), "money"), "average stock value": (value.mean(), "money"),
     }  # fmt: skip
+
+
+def _days(month: pd.Series) -> int:
+    """Return the days of all months from the first to the last."""
+    return (month.max() + pd.offsets.MonthBegin(1) - month.min()).days
 
 
 def _effort(made: pd.DataFrame, people: pd.DataFrame) -> dict[str, tuple[float, str]]:
@@ -151,29 +159,28 @@ def _effort(made: pd.DataFrame, people: pd.DataFrame) -> dict[str, tuple[float, 
 def alarms(p: xr.Dataset, found: xr.Dataset) -> list[tuple[str, float, str]]:
     """Return (subject, quantity, sentence) for every rule the plan had to break: the data contradict each other."""
     out = []
-    for name, words in (("firm_under", "below"), ("firm_over", "above")):
-        cells = (
-            told.frame(found[name], "q").query("q > 0.001")
-            if name in found
-            else pd.DataFrame({"family": [], "plant": []})
-        )
-        for (family, plant), rows in cells.groupby(["family", "plant"]):
-            first = f"{rows['month'].min():%b %Y}"
-            words_of_it = (
-                f"planned {rows['q'].sum():,.0f} {words} its firm plan from {first}: the limits do not allow it."
-            )
-            out.append((f"{family} · {plant} · {words}", rows["q"].sum(), f"{family} at {plant} is {words_of_it}"))
-    over = (
-        told.frame(found["storage_over"].sum("store"), "q").query("q > 0.001")
-        if "storage_over" in found
-        else pd.DataFrame()
-    )
-    if len(over):
-        most, first = over["q"].max(), f"{over['month'].min():%b %Y}"
-        out.append(
-            ("storage", most, f"Stock passes what the locations hold by up to {most:,.0f} units, first in {first}.")
-        )
-    return out
+    for name, (kind, sentence) in BROKEN.items():
+        if name not in found or (name == "idle" and not _charged(found, "idle forbidden")):
+            continue
+        rows = told.frame(found[name], "q").query("q > 0.001")
+        members = [d for d in found[name].dims if d != "month"]
+        for member, each in rows.groupby(members) if len(rows) else ():
+            first = f"{each['month'].min():%b %Y}" if "month" in each else ""
+            words = sentence.format(" at ".join(member), units=f"{each['q'].sum():,.0f}", first=first)
+            out.append((" · ".join((*member, kind)), each["q"].sum(), words))
+    return out + _storage_alarm(found)
+
+
+def _charged(found: xr.Dataset, kind: str) -> bool:
+    return bool(found["cost"].where(found["kind"] == kind, 0.0).sum() > 0)
+
+
+def _storage_alarm(found: xr.Dataset) -> list[tuple[str, float, str]]:
+    if "storage_over" not in found or not (found["storage_over"] > 0.001).any():
+        return []
+    over = told.frame(found["storage_over"].sum("store"), "q").query("q > 0.001")
+    most, first = over["q"].max(), f"{over['month'].min():%b %Y}"
+    return [("storage", most, f"Stock passes what the locations hold by up to {most:,.0f} units, first in {first}.")]
 
 
 def notes(p: xr.Dataset, solved: dict[str, xr.Dataset]) -> pd.DataFrame:
@@ -181,3 +188,16 @@ def notes(p: xr.Dataset, solved: dict[str, xr.Dataset]) -> pd.DataFrame:
     rows = [(tables.ALL, "assumption", f"{n:02d}", np.nan, text) for n, text in enumerate(p.attrs["assumptions"], 1)]
     rows += [(s, "alarm", subject, q, text) for s, found in solved.items() for subject, q, text in alarms(p, found)]
     return pd.DataFrame(rows, columns=["strategy", "kind", "subject", "quantity", "finding"])
+
+
+#: quantity: (kind of alarm, sentence about the member whose rule is broken)
+BROKEN = {
+    "firm_under": ("below", "{} is planned {units} below its firm plan from {first}: the limits do not allow it."),
+    "firm_over": ("above", "{} is planned {units} above its firm plan from {first}: the limits do not allow it."),
+    "final_missed": ("final stock", "{} ends {units} units below the stock it must end with: it cannot be made."),
+    "rate_over": ("rate change", "{} changes its daily rate by {units} more than allowed, first in {first}."),
+    "workers_change_over": ("workers", "{} hires and lays off {units} workers more than allowed, first in {first}."),
+    "workers_missed": ("least workers", "{} lacks {units} worker-months of its least workers, first in {first}."),
+    "outages_missed": ("maintenance", "{} misses {units} months of the maintenance it must have."),
+    "idle": ("idle", "{} has {units} idle hours, first in {first}, though none are allowed."),
+}
