@@ -104,9 +104,12 @@ def cost_kinds(comparison: pd.DataFrame) -> pd.DataFrame:
 
 
 def dearest_limits(shadow_prices: pd.DataFrame, count: int = 10) -> pd.DataFrame:
-    """Return the limits of which one more unit would save most: month, limit, price."""
+    """Return the limits of which one more unit would save most: month, price, and the limit from and to which it holds.
+
+    A blank upper end: it holds for good.
+    """
     rows = shadow_prices.sort_values(["price", "month", "subject"], ascending=[False, True, True]).head(count)
-    return rows[["subject", "constraint", "month", "price", "unit"]].reset_index(drop=True)
+    return rows[["subject", "constraint", "month", "price", "unit", "low", "high"]].reset_index(drop=True)
 
 
 def cover(inventory_plan: pd.DataFrame, count: int = 12) -> pd.DataFrame:
@@ -213,11 +216,14 @@ def people_sentence(people: pd.DataFrame) -> str:
 
 
 SHOWN = (
-    "total cost", "service", "late", "lost", "peak stock", "average stock", "most workers", "hired", "laid off",
-    "overtime hours",
+    "total cost", "service", "late", "lost", "peak stock", "average stock", "cover", "hired", "laid off",
+    "overtime hours", "subcontract",
 )  # fmt: skip
-FORMATS = dict.fromkeys([*SHOWN, "current", "proposed", "level", "chase", "mixed", "demand", "late"], "{:,.0f}")
+FORMATS = dict.fromkeys(
+    [*SHOWN, "current", "proposed", "level", "chase", "mixed", "minimum", "demand", "late"], "{:,.0f}"
+)
 FORMATS |= dict.fromkeys(["unconstrained", "limit", "over", "ordered", "cost", "workers", "capacity"], "{:,.0f}")
 FORMATS |= dict.fromkeys(["highest_load", "demonstrated"], "{:,.0f}")
-FORMATS |= {"service": "{:.1%}", "change": "{:+,.0f}", "price": "{:,.2f}", "quantity": "{:,.0f}"}
+FORMATS |= dict.fromkeys(["peak_stock", "headcount_change", "low", "high"], "{:,.0f}")
+FORMATS |= {"added": "{:+,.0f}", "service": "{:.1%}", "change": "{:+,.0f}", "price": "{:,.2f}", "quantity": "{:,.0f}"}
 FORMATS |= dict.fromkeys(["hired", "laid_off", "regular_hours", "overtime_hours", "idle_hours"], "{:,.0f}")
