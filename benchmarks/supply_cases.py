@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmarks.supply_readers import FIELDS, READERS, Unread, needed
+from benchmarks.supply_numbers import Unread, needed
+from benchmarks.supply_readers import FIELDS, READERS
 from sop_lib import echelons, lots, rough_cut, safety, supply_model
 
 __all__ = ["answer", "measured", "unknown"]

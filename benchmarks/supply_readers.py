@@ -5,54 +5,14 @@ from dataclasses import replace
 from math import ceil
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 
+from benchmarks.supply_numbers import Read, Unread, array, blank, first, needed, never, spread_out
+from benchmarks.supply_products import multi_product_capacity
 from sop_lib import supply_model
 from sop_lib.supply_data import Switches
 
-__all__ = ["FIELDS", "READERS", "Unread"]
-
-Read = tuple[xr.Dataset, Switches, float]
-
-
-class Unread(ValueError):
-    """A problem says, or leaves out, what no reader knows how to take."""
-
-
-def array(values, *dims: str) -> xr.DataArray:
-    return xr.DataArray(np.array(values, dtype=float), dims=dims)
-
-
-def spread_out(value, count: int) -> np.ndarray:
-    """Return one number for all periods, or a list of one each, as one each."""
-    cells = np.array(value, dtype=float)
-    if cells.ndim and len(cells) != count:
-        raise Unread(f"{len(cells)} numbers where there are {count} periods")
-    return np.broadcast_to(cells, count).astype(float)
-
-
-def first(of: dict, *names: str, default=None):
-    """Return the first of the names that is given."""
-    return next((of[n] for n in names if n in of), default)
-
-
-def needed(of: dict, *names: str):
-    if (found := first(of, *names)) is None:
-        raise Unread(f"{' or '.join(names)} is not given")
-    return found
-
-
-def never(costs: dict) -> float:
-    """Return a price above all that one unit can cost, for what a problem does not allow."""
-    return 1000 * (1 + max((float(np.max(v)) for v in costs.values()), default=0.0))
-
-
-def blank(demand, families=("all",), plants=("one",), sources=supply_model.SOURCES) -> xr.Dataset:
-    """Return a problem with nothing but demand."""
-    months = pd.date_range("2026-01-01", periods=np.shape(demand)[-1], freq="MS")
-    coords = {"family": list(families), "plant": list(plants), "month": months, "source": list(sources)}
-    return xr.Dataset(coords=coords).assign(demand=array(np.atleast_2d(demand), "family", "month"))
+__all__ = ["FIELDS", "READERS"]
 
 
 def stocked(p: xr.Dataset, d: dict, waits: bool) -> tuple[xr.Dataset, Switches]:
@@ -142,6 +102,9 @@ def aggregate_workforce(d: dict, s: dict) -> Read:
     hours = d.get("hours_per_unit", 1.0)
     most = [np.inf] + [np.inf if allowed(s, d, n) else 0.0 for n in ("overtime", "subcontract")]
     material = cost.get("material", 0)
+    if "safety_stock" in d:
+        safety = array([spread_out(d["safety_stock"], count)], "family", "month")
+        p = p.assign(target=safety, below_cost=never(cost))
     p = p.assign(
         limit=array(most, "source"), labour_hours=array([[hours]], "family", "plant"),
         unit_cost=array([material + cost.get("regular", 0), material + cost.get("overtime", 0),
@@ -185,6 +148,9 @@ def ruled(p: xr.Dataset, d: dict, s: dict, switches: Switches, units: np.ndarray
 def temporary_people(d: dict, s: dict) -> Read:
     """Return a problem with a permanent output that does not change, and temporary people beside it."""
     cost, count = d["cost"], len(d["demand"])
+    unused = [n for n in PEOPLE.split() if n in d and n not in ("subcontract_allowed", "backlog_allowed")]
+    if unused:
+        raise Unread(f"{', '.join(unused)} beside permanent_output")
     p, switches = stocked(blank(d["demand"], plants=("permanent", "temporary")), d, allowed(s, d, "backorder"))
     firm = [[spread_out(d["permanent_output"], count), np.full(count, np.nan)]]
     people = first(s, "workforce", "workers")
@@ -217,7 +183,7 @@ def fixed_strategy(d: dict, s: dict) -> Read:
     out (Jacobs and Chase, plans 3 and 4). Holding is charged above a safety stock only.
     """
     count, more = len(d["demand"]), {name: s.get(name, False) for name in ("overtime", "subcontract")}
-    waits = s.get("backorder", not any(np.any(v) for v in more.values()))
+    waits = s.get("backorder", d.get("backlog_allowed", not any(np.any(v) for v in more.values())))
     p, switches = stocked(blank(d["demand"], plants=("regular", *more), sources=["regular"]), d, waits)
     people = first(s, "workforce", "workers")
     open_at = {"overtime": overtime_units(d, people), "subcontract": np.full(count, np.inf)}
@@ -319,69 +285,6 @@ def capacity_lp(d: dict, s: dict) -> Read:
     return p.assign(unit_cost=array(price, "plant", "month")), switches, 0.0
 
 
-# Several products on the same machines
-
-
-def multi_product_capacity(d: dict, s: dict) -> Read:
-    """Most profit: what the market would take is demand, and a sale not made loses its revenue."""
-    revenue_of = needed(d, "revenue", "profit")
-    names = list(first(d, "products", default=revenue_of if isinstance(revenue_of, dict) else range(len(revenue_of))))
-    market = by_product(needed(d, "market"), names, None)
-    count = market.shape[1]
-    room = by_product(d.get("storage_max_each", np.inf), names, count)
-    made = by_product(d.get("prodcost", 0), names, count)
-    holding = by_product(first(d, "invcost", "holding", default=0), names, count)
-    revenue = by_product(revenue_of, names, count)
-    families = [str(n) for n in names]
-    machines, usage, capacity = machine_hours(d, names, count)
-    p = blank(market, families=families).assign_coords(resource=machines)
-    p = p.assign(
-        plant_of=("resource", ["one"] * len(machines)), usage=array(usage, "resource", "family"),
-        capacity=array(capacity, "resource", "month"), unit_cost=array(made, "family", "month"),
-        holding_cost=array(holding, "family", "month"), lost_cost=array(revenue, "family", "month"),
-        limit=array([np.inf, 0, 0], "source"),
-        opening_stock=array(by_product(first(d, "inv0", "initial_stock", default=0), names, 1)[:, 0], "family"),
-        final_stock=array(by_product(d.get("final_stock_each", 0), names, 1)[:, 0], "family"),
-    )  # fmt: skip
-    if np.isfinite(room).any():
-        p = p.assign_coords(store=families).assign(
-            storage=array(room, "store", "month"), volume=array(np.eye(len(names)), "store", "family")
-        )
-    if "maintenance_required" in d:
-        due = d["maintenance_required"]
-        p = p.assign(
-            outages=array([due.get(m, 0) for m in machines], "resource"),
-            outage_loss=array(spread_out(needed(d, "hours_per_month"), count), "month"),
-        )
-    return p, Switches(), float((market * revenue).sum())
-
-
-def by_product(value, names: list, count: int | None) -> np.ndarray:
-    """Return products x periods of a number, one per product, or one per product and period in either order."""
-    cells = [value[n] for n in names] if isinstance(value, dict) else value
-    table = np.array(cells, dtype=float)
-    if table.ndim == 2 and not isinstance(value, dict) and table.shape[1] == len(names):
-        table = table.T  # a row per period
-    table = table[:, None] if table.ndim == 1 else table
-    if count is None and table.ndim == 2:
-        return table
-    return np.broadcast_to(table, (len(names), count or 1)).astype(float)
-
-
-def machine_hours(d: dict, names: list, count: int) -> tuple[list, list, list]:
-    """Return machines, hours per unit and hours there are: of one machine with rates, or of several with numbers."""
-    if "rate" in d:
-        rate = by_product(d["rate"], names, 1)[:, 0]
-        return ["hours"], [1 / rate], [spread_out(needed(d, "avail"), count)]
-    machines, hours = list(needed(d, "hours")), d["hours"]
-    usage = [by_product(hours[m], names, 1)[:, 0] for m in machines]
-    if "avail" in d:
-        return machines, usage, [spread_out(d["avail"][m], count) for m in machines]
-    down = d.get("down", [{}] * count)
-    there = [[(d["machines"][m] - away.get(m, 0)) * needed(d, "hours_per_month") for away in down] for m in machines]
-    return machines, usage, there
-
-
 READERS: dict[str, Callable[[dict, dict], Read]] = {
     "aggregate_workforce": aggregate_workforce,
     "fixed_strategy": fixed_strategy,
@@ -389,39 +292,33 @@ READERS: dict[str, Callable[[dict, dict], Read]] = {
     "multi_product_capacity": multi_product_capacity,
 }
 
+STOCK = "demand initial_inventory min_final_inventory final_inventory holding_on holding_excludes_final price cost"
 PEOPLE = (
-    "demand initial_inventory min_final_inventory final_inventory initial_workforce initial_temp "
-    "temp_output_per_worker permanent_output hours_per_unit K_units_per_worker_day working_days "
-    "units_per_worker_rounded "
-    "regular_hours_per_worker regular_hours_per_day ot_hours_max_per_worker overtime_max subcontract_allowed "
-    "backlog_allowed no_idle price holding_on holding_excludes_final safety_stock regular_output cost"
+    "hours_per_unit K_units_per_worker_day working_days units_per_worker_rounded regular_hours_per_worker "
+    "regular_hours_per_day ot_hours_max_per_worker initial_workforce safety_stock subcontract_allowed backlog_allowed"
 )
-RULES = "type hire_layoff overtime subcontract backorder idle_allowed workforce_integer production workforce workers"
+WAITING = "holding backlog backorder stockout hire layoff"
+PAY = "regular_per_hour regular_per_day regular_per_worker wage regular overtime_per_hour overtime material"
+OUTSIDE = "subcontract subcontract_marginal"
+RULES = "type hire_layoff overtime subcontract backorder idle_allowed workforce_integer"
+GIVEN = "production production_per_day workforce workers"
 #: kind: the fields of data, of data.cost and of strategy that its reader takes; rule and note are words for people
 FIELDS: dict[str, tuple[str, str, str]] = {
     "aggregate_workforce": (
-        PEOPLE,
-        "regular_per_hour regular_per_day regular_per_worker regular wage overtime_per_hour overtime material holding "
-        "backlog backorder stockout hire layoff subcontract subcontract_marginal",
-        f"{RULES} production_per_day",
+        f"{STOCK} {PEOPLE} initial_temp temp_output_per_worker permanent_output no_idle",
+        f"{WAITING} {PAY} {OUTSIDE}", f"{RULES} {GIVEN}",
     ),
     "fixed_strategy": (
-        PEOPLE,
-        "regular_per_hour regular_per_day regular_per_worker regular wage overtime_per_hour overtime material holding "
-        "backlog backorder stockout hire layoff hire_per_unit_rate_increase layoff_per_unit_rate_decrease "
-        "subcontract subcontract_marginal",
-        f"{RULES} production_per_day",
+        f"{STOCK} {PEOPLE} regular_output overtime_max",
+        f"{WAITING} {PAY} {OUTSIDE} hire_per_unit_rate_increase layoff_per_unit_rate_decrease", f"{RULES} {GIVEN}",
     ),
     "capacity_lp": (
-        "demand sources regular_output overtime_max subcontract_allowed backlog_allowed initial_inventory "
-        "min_final_inventory final_inventory holding_on holding_excludes_final cost price",
-        "holding backlog backorder stockout regular overtime subcontract",
-        "type overtime subcontract backorder",
+        f"{STOCK} sources regular_output overtime_max subcontract_allowed backlog_allowed",
+        "holding backlog backorder stockout regular overtime subcontract", "type overtime subcontract backorder",
     ),
     "multi_product_capacity": (
         "products rate hours avail machines down maintenance_required hours_per_month market profit revenue prodcost "
         "invcost holding storage_max_each initial_stock inv0 final_stock_each",
-        "",
-        "type",
+        "", "type",
     ),
-}
+}  # fmt: skip

@@ -5,7 +5,7 @@ import pandas as pd
 from sop_lib import mix
 from sop_lib.tables import ALL
 
-__all__ = ["best_load", "bill", "bill_load", "by_month", "measured", "overall_factors"]
+__all__ = ["best_load", "bill", "bill_load", "by_month", "measured", "overall_factors", "recent"]
 
 YEAR = 12
 KEY = ["plant", "resource"]
@@ -101,12 +101,17 @@ def bill_load(plan: pd.DataFrame, bill: pd.DataFrame) -> pd.DataFrame:
 def best_load(resources: pd.DataFrame, before: pd.Timestamp) -> pd.Series:
     """Return the best three-month mean of each resource's measured load, in its unit, by its name with its plant.
 
-    Of the last three years: what a plant could do before it was cut back is no promise.
+    Of the last three years (`recent`): what a plant could do before it was cut back is no promise.
     """
-    rows = _last(resources.dropna(subset="load"), before, 3 * YEAR)
+    rows = recent(resources.dropna(subset="load"), before)
     rows = rows.assign(name=mix.label(rows["plant"], rows["resource"]))
     monthly = rows.pivot_table(index="month", columns="name", values="load", aggfunc="sum").asfreq("MS")
     return monthly.rolling(3).mean().max() if len(monthly) else pd.Series(dtype=float)
+
+
+def recent(rows: pd.DataFrame, before: pd.Timestamp) -> pd.DataFrame:
+    """Return the rows of the last three years before a month: those from which capacity is demonstrated."""
+    return _last(rows, before, 3 * YEAR)
 
 
 def by_month(used: pd.DataFrame, count: int = 12) -> pd.DataFrame:

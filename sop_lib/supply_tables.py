@@ -105,7 +105,7 @@ def demonstrated(found: Tables, p: xr.Dataset) -> pd.Series:
 
 
 def _by_output(found: Tables, p: xr.Dataset) -> pd.Series:
-    made = found["receipts"].query("source == 'made'")
+    made = rough_cut.recent(found["receipts"].query("source == 'made'"), pd.Timestamp(p["month"].values[0]))
     if made.empty or not p.sizes["resource"]:
         return pd.Series(dtype=float)
     rate = mix.rates(found["bill_of_resources"], found["products"], ["plant", "resource"], "usage_per_unit")
