@@ -6,7 +6,7 @@ from sop_lib.supply_tables import empty
 
 
 def load() -> pd.DataFrame:
-    """A press that has shown 100 hours of 120, and is cut to 40 in the third month; an oven of which nothing is known."""
+    """A press that has shown 100 hours of 120, cut to 40 in the third month; an oven that nobody measured."""
     months = pd.date_range("2026-11-01", periods=4, freq="MS")
     press = pd.DataFrame({
         "month": months, "plant": "Tarn", "resource": "press", "unit": "hours", "load": [84.0, 96.0, 40.0, 101.0],

@@ -141,7 +141,7 @@ def test_overall_factors_split_all_hours_as_history_was():
 
 def test_overall_factors_refuse_shares_and_products_that_do_not_fit():
     plan = pd.DataFrame({"period": [1], "product": ["A"], "quantity": [1]})
-    with pytest.raises(ValueError, match="add up to 0.9"):
+    with pytest.raises(ValueError, match=r"add up to 0\.9"):
         rough_cut.overall_factors(plan, pd.Series({"A": 1.0}), pd.Series({"100": 0.9}))
     with pytest.raises(ValueError, match="no hours per unit for A"):
         rough_cut.overall_factors(plan, pd.Series({"B": 1.0}), pd.Series({"100": 1.0}))
