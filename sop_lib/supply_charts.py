@@ -66,7 +66,7 @@ def load_grid(shares: pd.DataFrame, levels: dict[str, float]) -> Figure:
     cells = np.array([wide[what].loc[name, months].to_numpy(dtype=float) for name, what in rows])
     steps, colours = [0.0, *levels.values(), 99.0], ["#ffffff", "#faf0e6", "#f2c9c5", charts.SHORT]
     figure, ax = charts.canvas(8.4, 0.3 * len(rows) + 0.7)
-    shown = np.ma.masked_invalid(cells)
+    shown = np.ma.masked_invalid(cells - 1e-6)  # a level itself is not beyond it
     ax.pcolormesh(shown, cmap=ListedColormap(colours), norm=BoundaryNorm(steps, 4), edgecolor="white", linewidth=1)
     for (row, column), value in np.ndenumerate(cells):
         if np.isfinite(value):
