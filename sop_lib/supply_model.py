@@ -21,8 +21,9 @@ import xarray as xr
 from linopy import Model
 
 from sop_lib import supply_rows, supply_solver
+from sop_lib import supply_vectors as vectors
 from sop_lib.supply_data import FREE, RULES, SOURCES, VARIABLES, Strategy, Switches, chase_stock, filled
-from sop_lib.supply_numbers import Numbers, numbers, stages
+from sop_lib.supply_numbers import Numbers, numbers
 from sop_lib.supply_solver import Answer, Limits
 
 __all__ = [
@@ -40,6 +41,7 @@ MADE_OF = (
     "outage_loss",
 )  # fmt: skip
 SCARCE, LARGE = 1.0, 20_000  # load over capacity, and quantities, from which interior point is the faster way
+GOLDEN = 0.6180339887498949  # its multiples lie apart: a weight of its own for every quantity
 WIDE = 0.05  # share of rows with another limit, from which a large scarce problem is solved faster without its basis
 PRICED = 1e-6
 #: limits people ask the price of: the rows that move together when it moves
@@ -59,6 +61,7 @@ class Kept:
     model: Model
     highs: highspy.Highs
     rows: dict[str, np.ndarray]
+    columns: np.ndarray
     limits: Limits
     answer: Answer
     plan: xr.Dataset
@@ -92,10 +95,23 @@ def keep(problem: xr.Dataset, switches: Switches = RULES) -> Kept:
     with supply_solver.quiet():
         h = m.to_highspy(set_names=False)
         supply_solver.settings_of(h, output_flag=False, threads=1)
-        rows = _rows(m)
-        limits, costs = _limits(m, n, rows, _as_built(h)), _costs(p, m, n, switches)
-        answer = supply_solver.solve(h, limits, costs, _method(p, m))
-    return Kept(p, switches, n, m, h, rows, limits, answer, _told(p, switches, m, n, rows, answer))
+        rows = vectors.rows_of(m)
+        limits = vectors.limits_of(m, n, rows, vectors.as_built(h))
+        columns = vectors.open_columns(m, limits)
+        shut = np.setdiff1d(np.arange(m.nvars), columns).astype(np.int32)
+        h.deleteCols(len(shut), shut)
+        answer = _answer(h, m, p, n, switches, columns, limits, _method(p, m))
+    return Kept(p, switches, n, m, h, rows, columns, limits, answer, _told(p, m, n, rows, answer))
+
+
+def _answer(h, m: Model, p, n: Numbers, s: Switches, columns, limits: Limits, method: str, basis=None) -> Answer:
+    """Return the answer of the solver with a value for every column, those it was not given at 0."""
+    costs = [cost[columns] for cost in vectors.costs_of(p, m, n, s)]
+    ties = 1 + np.modf((1 + columns) * GOLDEN)[0]
+    found = supply_solver.solve(h, vectors.only(limits, columns), costs, ties, method, basis)
+    every = np.zeros(m.nvars)
+    every[columns] = found.columns
+    return replace(found, columns=every)
 
 
 def again(kept: Kept, problem: xr.Dataset, switches: Switches | None = None) -> xr.Dataset:
@@ -113,13 +129,15 @@ def change(kept: Kept, problem: xr.Dataset, switches: Switches | None = None) ->
     n = numbers(p, s)
     if not _fits(kept, p, s, n):
         return keep(p, s)
-    limits, costs = _limits(kept.model, n, kept.rows, kept.limits), _costs(p, kept.model, n, s)
-    wide = _changed(kept.limits, limits) > WIDE * len(limits.row_low)
+    limits = vectors.limits_of(kept.model, n, kept.rows, kept.limits)
+    if len(np.setdiff1d(vectors.open_columns(kept.model, limits), kept.columns)):
+        return keep(p, s)
+    wide = vectors.changed(kept.limits, limits) > WIDE * len(limits.row_low)
+    basis = None if wide and _method(p, kept.model) == "ipm" else kept.answer.basis
     with supply_solver.quiet():
-        _slopes(kept, n)
-        basis = None if wide and _method(p, kept.model) == "ipm" else kept.answer.basis
-        answer = supply_solver.solve(kept.highs, limits, costs, "ipm", basis)
-    plan = _told(p, s, kept.model, n, kept.rows, answer)
+        vectors.set_slopes(kept.highs, kept.model, n, kept.rows, kept.columns)
+        answer = _answer(kept.highs, kept.model, p, n, s, kept.columns, limits, "ipm", basis)
+    plan = _told(p, kept.model, n, kept.rows, answer)
     return replace(kept, problem=p, switches=s, numbers=n, limits=limits, answer=answer, plan=plan)
 
 
@@ -131,8 +149,8 @@ def ranges(kept: Kept) -> xr.Dataset:
     if kept.answer.whole:
         return xr.Dataset()
     with supply_solver.quiet():
-        _slopes(kept, kept.numbers)
-        cost = _costs(kept.problem, kept.model, kept.numbers, kept.switches)[-1]
+        vectors.set_slopes(kept.highs, kept.model, kept.numbers, kept.rows, kept.columns)
+        cost = vectors.costs_of(kept.problem, kept.model, kept.numbers, kept.switches)[-1][kept.columns]
         found: dict[str, xr.DataArray] = {}
         for name, rows in LIMIT_ROWS.items():
             if name in kept.rows:
@@ -162,11 +180,6 @@ def _range_of(kept: Kept, name: str, rows: tuple[str, ...], cost: np.ndarray) ->
     return out
 
 
-def _changed(before: Limits, after: Limits) -> int:
-    """Return how many rows have another limit."""
-    return int(((before.row_low != after.row_low) | (before.row_high != after.row_high)).sum())
-
-
 def _fits(kept: Kept, p: xr.Dataset, s: Switches, n: Numbers) -> bool:
     """Return whether a changed problem has the same rows."""
     before = kept.numbers
@@ -190,66 +203,7 @@ def _method(p: xr.Dataset, m: Model) -> str:
     return "ipm" if bool((load > SCARCE * p["capacity"].sum("month")).any()) else "simplex"
 
 
-def _rows(m: Model) -> dict[str, np.ndarray]:
-    """Return where each row of the model stands in the solver; rows left out stand at -1."""
-    labels = m.matrices.clabels
-    out = {}
-    for name, rows in m.constraints.items():
-        flat = rows.labels.values.ravel()
-        out[name] = np.where(flat >= 0, np.searchsorted(labels, flat), -1)
-    return out
-
-
-def _flat(number: xr.DataArray, like: xr.DataArray) -> np.ndarray:
-    """Return a number per cell of `like`, in its order."""
-    at = tuple(slice(None) if d in number.dims else None for d in like.dims)
-    cells = number.transpose(*[d for d in like.dims if d in number.dims]).values[at]
-    return np.broadcast_to(cells, like.shape).ravel().astype(float)
-
-
-def _as_built(h: highspy.Highs) -> Limits:
-    lp = h.getLp()
-    return Limits(*(np.array(x) for x in (lp.col_lower_, lp.col_upper_, lp.row_lower_, lp.row_upper_)))
-
-
-def _limits(m: Model, n: Numbers, rows: dict[str, np.ndarray], base: Limits) -> Limits:
-    """Return the limits of the base with these numbers in their place."""
-    low, high, row_low, row_high = (x.copy() for x in (base.low, base.high, base.row_low, base.row_high))
-    for name, bounds in n.bounds.items():
-        like = m.variables[name].labels
-        low[like.values.ravel()], high[like.values.ravel()] = (_flat(b, like) for b in bounds)
-    for name, side in n.sides.items():
-        constraint, at = m.constraints[name], rows[name]
-        value, sign = _flat(side, constraint.labels)[at >= 0], constraint.sign.values.ravel()[0]
-        if sign in ("=", ">="):
-            row_low[at[at >= 0]] = value
-        if sign in ("=", "<="):
-            row_high[at[at >= 0]] = value
-    return Limits(low, high, row_low, row_high)
-
-
-def _costs(p: xr.Dataset, m: Model, n: Numbers, s: Switches) -> list[np.ndarray]:
-    out = []
-    for prices in stages(p, n, s):
-        cost = np.zeros(m.nvars)
-        for name, price in prices.items():
-            like = m.variables[name].labels
-            cost[like.values.ravel()] = _flat(price, like)
-        out.append(cost)
-    return out
-
-
-def _slopes(kept: Kept, n: Numbers) -> None:
-    """Bring the hours of a worker up to date."""
-    for name, slope in n.slopes.items():
-        workers = kept.model.variables["workers"].labels
-        for row, column, value in zip(
-            kept.rows[name], workers.values.ravel(), _flat(slope, workers), strict=True
-        ):  # fmt: skip
-            kept.highs.changeCoeff(int(row), int(column), float(value))
-
-
-def _told(p, s: Switches, m: Model, n: Numbers, rows: dict[str, np.ndarray], answer: Answer) -> xr.Dataset:
+def _told(p: xr.Dataset, m: Model, n: Numbers, rows: dict[str, np.ndarray], answer: Answer) -> xr.Dataset:
     """Return an answer as labelled quantities, prices and costs by kind."""
     quantities = {}
     for name, variable in m.variables.items():
@@ -263,14 +217,5 @@ def _told(p, s: Switches, m: Model, n: Numbers, rows: dict[str, np.ndarray], ans
         cells = np.where(at >= 0, -answer.prices[at], np.nan).round(6) + 0.0
         prices[f"price_{name}"] = like.copy(data=cells.reshape(like.shape))
     kinds = pd.Index(list(n.prices), name="kind")
-    cost = xr.DataArray([_paid(m, n, kind, answer.columns) for kind in kinds], {"kind": kinds})
+    cost = xr.DataArray([vectors.paid(m, n, kind, answer.columns) for kind in kinds], {"kind": kinds})
     return xr.Dataset(quantities | prices | {"cost": cost}).assign_attrs(gap=answer.gap)
-
-
-def _paid(m: Model, n: Numbers, kind: str, columns: np.ndarray) -> float:
-    """Return what an answer costs of one kind, rounded to a millionth."""
-    paid = n.constant.get(kind, 0.0)
-    for name, price in n.prices[kind].items():
-        like = m.variables[name].labels
-        paid += float(_flat(price, like) @ columns[like.values.ravel()])
-    return round(paid, 6) + 0.0

@@ -17,7 +17,6 @@ from scipy.sparse import csc_array
 
 __all__ = ["Answer", "Limits", "price_range", "quiet", "settings_of", "solve"]
 
-GOLDEN = 0.6180339887498949
 PRICED = 1e-6  # a smaller price is none
 NODES = 20_000  # where whole numbers stop, if their gap is not closed before
 
@@ -65,21 +64,26 @@ def settings_of(h: highspy.Highs, **options) -> None:
 
 
 def solve(
-    h: highspy.Highs, limits: Limits, costs: list[np.ndarray], method: str, basis: highspy.HighsBasis | None = None
+    h: highspy.Highs,
+    limits: Limits,
+    costs: list[np.ndarray],
+    ties: np.ndarray,
+    method: str,
+    basis: highspy.HighsBasis | None = None,
 ) -> Answer:
-    """Return the best answer by the costs in their order, ties broken; from a basis by the dual simplex."""
+    """Return the best answer by the costs in their order, ties broken by `ties`; from a basis by the dual simplex."""
     whole = _whole(h)
     h.clearSolver()
     _hold(h, limits)
     if len(whole):
-        return _whole_numbers(h, limits, costs, whole)
+        return _whole_numbers(h, limits, costs, ties, whole)
     if basis is not None:
         h.setBasis(basis)
     settings_of(h, solver=method if basis is None else "simplex", simplex_strategy=1, presolve="choose")
-    return _stages(h, limits, costs)
+    return _stages(h, limits, costs, ties)
 
 
-def _stages(h: highspy.Highs, limits: Limits, costs: list[np.ndarray]) -> Answer:
+def _stages(h: highspy.Highs, limits: Limits, costs: list[np.ndarray], ties: np.ndarray) -> Answer:
     """Return the answer after all stages; the first runs as HiGHS is set, the others go on from it."""
     first, *others = costs
     _cost(h, first)
@@ -90,10 +94,12 @@ def _stages(h: highspy.Highs, limits: Limits, costs: list[np.ndarray]) -> Answer
         _primal(h)
     found = h.getSolution()
     answer = Answer(np.array(found.col_value), np.array(found.row_dual), h.getBasis(), limits)
-    return replace(answer, columns=_untied(h, limits))
+    return replace(answer, columns=_untied(h, limits, ties))
 
 
-def _whole_numbers(h: highspy.Highs, limits: Limits, costs: list[np.ndarray], whole: np.ndarray) -> Answer:
+def _whole_numbers(
+    h: highspy.Highs, limits: Limits, costs: list[np.ndarray], ties: np.ndarray, whole: np.ndarray
+) -> Answer:
     """Return the answer in whole numbers; its prices are those of the plan with these whole numbers given."""
     settings_of(h, solver="choose", presolve="choose", mip_rel_gap=0.0, mip_max_nodes=NODES)
     every, gap, rows = np.arange(h.getNumCol(), dtype=np.int32), 0.0, h.getNumRow()
@@ -113,16 +119,15 @@ def _whole_numbers(h: highspy.Highs, limits: Limits, costs: list[np.ndarray], wh
     h.clearSolver()
     _hold(h, kept)
     settings_of(h, solver="simplex", simplex_strategy=1, presolve="choose")
-    answer = _stages(h, kept, costs)
+    answer = _stages(h, kept, costs, ties)
     h.changeColsIntegrality(len(whole), whole.astype(np.int32), kinds + int(highspy.HighsVarType.kInteger))
     return replace(answer, gap=gap, whole=True)
 
 
-def _untied(h: highspy.Highs, limits: Limits) -> np.ndarray:
+def _untied(h: highspy.Highs, limits: Limits, ties: np.ndarray) -> np.ndarray:
     """Return the one optimum with the least fixed sum of all quantities."""
     _face(h, limits)
-    count = h.getNumCol()
-    _cost(h, 1 + np.modf(np.arange(1, count + 1) * GOLDEN)[0])
+    _cost(h, ties)
     _primal(h)
     return np.array(h.getSolution().col_value)
 
