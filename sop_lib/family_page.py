@@ -178,7 +178,7 @@ def _line(block: str, name: Any, row: pd.DataFrame, columns: Columns) -> Markup:
     cells += [_after(block, name, values, unit, columns)] if len(columns.after) else []
     cells += [_year(block, name, unit, columns)] if columns.call is not None else []
     key = f"family={row['family'].iloc[0]} · block={block} · row={name}"
-    label = f"{name}, {unit}" if unit in TIMES else name
+    label = f"{name}, {unit}" if unit in TIMES and unit not in name else name
     return ROW.format(Markup(' class="now"') if name == NOW else "", key, label, _joined(cells))
 
 

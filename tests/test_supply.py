@@ -114,6 +114,22 @@ def test_costs_and_people_add_the_optimum():
     assert supply_review.shortages(best).empty
 
 
+def test_cover_is_average_stock_in_days_of_mean_demand():
+    out = supply.plan(company(*FULL), HORIZON, MIXED)
+    measures = out["scenario_comparison"].set_index("measure")["value"]
+    rows = out["inventory_plan"]
+    days = (pd.Timestamp("2027-03-01") - HORIZON[0]).days
+    assert measures["cover"] == pytest.approx(rows["closing"].mean() / (rows["demand"].sum() / days))
+
+
+def test_limits_and_rules_are_tried_where_costs_are_known():
+    trials = supply.plan(company(*FULL), HORIZON, MIXED)["supply_trials"]
+    assert {"base", "headcount change", "rule"} <= set(trials["kind"])
+    assert {"without firm output", "the same people", "no overtime"} <= set(trials["trial"])
+    assert tables.check("supply_trials", trials.assign(cycle=HORIZON[0]))["added"].notna().all()
+    assert supply.plan(company("inventory"), HORIZON, PLANNING)["supply_trials"].empty
+
+
 def test_costs_by_kind_sum_to_the_total():
     rows = planned(*FULL)["scenario_comparison"]
     kinds = rows[rows["measure"].str.startswith("cost: ")].groupby("strategy")["value"].sum()
