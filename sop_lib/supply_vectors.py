@@ -41,6 +41,7 @@ def flat(number: xr.DataArray, like: xr.DataArray) -> np.ndarray:
 
 
 def as_built(h: highspy.Highs) -> Limits:
+    """Return the limits that the solver holds."""
     lp = h.getLp()
     return Limits(*(np.array(x) for x in (lp.col_lower_, lp.col_upper_, lp.row_lower_, lp.row_upper_)))
 
@@ -62,6 +63,7 @@ def limits_of(m: Model, n: Numbers, rows: dict[str, np.ndarray], base: Limits) -
 
 
 def costs_of(p: xr.Dataset, m: Model, n: Numbers, s: Switches) -> list[np.ndarray]:
+    """Return the cost of every column, per stage."""
     out = []
     for prices in stages(p, n, s):
         cost = np.zeros(m.nvars)
