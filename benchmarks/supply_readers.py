@@ -102,6 +102,7 @@ def aggregate_workforce(d: dict, s: dict) -> Read:
     hours = d.get("hours_per_unit", 1.0)
     most = [np.inf] + [np.inf if allowed(s, d, n) else 0.0 for n in ("overtime", "subcontract")]
     material = cost.get("material", 0)
+    most_overtime = d.get("ot_hours_max_per_worker", 100 * float(np.max(units * hours)) if s.get("overtime") else 0)
     if "safety_stock" in d:
         safety = array([spread_out(d["safety_stock"], count)], "family", "month")
         p = p.assign(target=safety, below_cost=never(cost))
@@ -110,7 +111,7 @@ def aggregate_workforce(d: dict, s: dict) -> Read:
         unit_cost=array([material + cost.get("regular", 0), material + cost.get("overtime", 0),
                          first(cost, "subcontract", "subcontract_marginal", default=0)], "source"),
         hours_per_worker=array([units * hours], "plant", "month"),
-        overtime_per_worker=array([spread_out(d.get("ot_hours_max_per_worker", 0), count)], "plant", "month"),
+        overtime_per_worker=array([spread_out(most_overtime, count)], "plant", "month"),
         workers_opening=array([needed(d, "initial_workforce")], "plant"), wage=array([wages(d)], "plant", "month"),
         overtime_rate=array([cost.get("overtime_per_hour", 0)], "plant"),
         hiring_cost=array([cost.get("hire", 0)], "plant"), layoff_cost=array([cost.get("layoff", 0)], "plant"),

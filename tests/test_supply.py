@@ -197,3 +197,25 @@ def test_shares_of_plants_follow_what_was_made():
     given["supply_costs"] = pd.concat([given["supply_costs"], more])
     shares = mix.plant_shares(given, pd.Index(["Grills"], name="family"))
     assert shares.set_index("plant")["share"].to_dict() == {"Brek": 0.0, "Tarn": 1.0}
+
+
+def test_safety_stock_by_two_rules():
+    """Errors of ten units either way, orders of a hundred a month: 0.95 of months, or of units, without a shortage."""
+    origins = pd.date_range("2026-01-01", periods=2, freq="MS")
+    backtest = pd.DataFrame({
+        "level": "family", "family": "Grills", "model": "combination", "lag": 1, "origin": origins,
+        "forecast": [110.0, 90.0], "actual": 100.0,
+    })  # fmt: skip
+    found = company("families") | {"backtest": backtest}
+    plan = pd.DataFrame({"family": "Grills", "month": HORIZON, "demand": 100.0})
+    (row,) = supply_review.safety_rules(found, plan, 0.95).to_dict("records")
+    assert row["spread"] == 10
+    assert row["by_cycle"] == pytest.approx(16.449, abs=1e-3)
+    assert row["by_fill_rate"] == 0  # orders of a hundred serve 96 % by themselves
+    assert row["fill_rate"] == pytest.approx(1 - 10 * 0.0209 / 100, abs=1e-4)  # loss of z = 1.645 is 0.0209
+
+
+def test_a_family_made_to_order_has_no_safety_stock():
+    found = company("families")
+    found["families"] = found["families"].assign(strategy="MTO")
+    assert supply_review.safety_rules(found, pd.DataFrame({"family": ["Grills"], "demand": [1.0]}), 0.95).empty
