@@ -24,7 +24,7 @@ NOTEBOOKS = sorted((REPO / "notebooks").glob("*.ipynb"))
 
 # A module imports only from those before it.
 NAMES = """
-months tables settings archive overrides planbook sources mapping checks inputs models clusters kept engines approved
+months tables settings archive overrides planbook sources mapping checks supply_checks inputs models clusters kept engines approved
 history breaks stock_outs signals events cleansing findings hierarchy accuracy drivers pooled weights forecast backtest
 baseline reconcile level_choice ranges model_review review launches life_cycle streams value_added demand advice
 inventory lots safety mix supply_data supply_numbers supply_rules supply_rows supply_solver supply_vectors supply_model echelons
