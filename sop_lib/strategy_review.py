@@ -32,7 +32,9 @@ def frontier(trials: pd.DataFrame, kind: str) -> pd.DataFrame:
     """
     measure = {"peak stock": "peak_stock", "headcount change": "headcount_change"}[kind]
     rows = trials[trials["kind"].isin(["base", kind])]
-    rows = rows.assign(at=rows[measure].astype(float).round(3)).sort_values(["at", "added"], ascending=[False, True], kind="stable")
+    rows = rows.assign(at=rows[measure].astype(float).round(3)).sort_values(
+        ["at", "added"], ascending=[False, True], kind="stable"
+    )
     columns = ["finding", measure, "added", "service", "unit"]
     return rows.drop_duplicates("at")[columns].reset_index(drop=True)
 
