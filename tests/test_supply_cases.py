@@ -36,6 +36,7 @@ STEVENSON = {"regular": 2, "holding": 1, "backorder": 5, "hire": 100}
 OVERTIME = [0, 0, 40, 40, 40, 0]
 CYCLES = {"mean": 2500, "sd": 500, "csl": 0.9}
 MUSTARD = {"annual_demand": 200, "K": 50, "h": 2, "ltd_mean": 100, "ltd_sd": 25}
+# Answers of the sources as remembered; the two further JC plans and Stevenson 3 are recomputed by hand, row by row.
 VARIANTS = {
     "red tomato, varying demand": (
         "red_tomato_base", 432_858, {"data": {"demand": [1000, 3000, 3800, 4800, 2000, 1400]}}),
