@@ -13,7 +13,7 @@ from sop_lib import supply_tables as told
 from sop_lib.settings import Planning
 from sop_lib.supply_problem import READS, Tables, depth, problem, switches
 
-__all__ = ["READS", "WRITES", "alarms", "by_formula", "comparison", "notes", "plan", "solutions"]
+__all__ = ["READS", "WRITES", "alarms", "by_class", "by_formula", "comparison", "notes", "plan", "solutions"]
 
 #: the tables a supply plan is written to
 WRITES = (
@@ -175,6 +175,17 @@ def _charged(found: xr.Dataset, kind: str) -> bool:
     return bool(found["cost"].where(found["kind"] == kind, 0.0).sum() > 0)
 
 
+def by_class(p: xr.Dataset, found: xr.Dataset) -> list[tuple[str, float, str]]:
+    """Return (class, units, sentence) of what each class of customers is never delivered, the lightest first."""
+    if "lost_of" not in found:
+        return []
+    missed = (found["lost_of"] + 0.0).sum(["family", "month"]) + found["backlog_of"].isel(month=-1).sum("family")
+    wanted = (p["class_share"] * p["demand"]).sum(["family", "month"])
+    order = p["class"].values[np.argsort(p["class_weight"].values, kind="stable")]
+    cells = [(str(c), float(missed.sel({"class": c})), float(wanted.sel({"class": c}))) for c in order]
+    return [(c, q, f"{c} is not delivered {q:,.0f} of {d:,.0f} units within the plan.") for c, q, d in cells]
+
+
 def _storage_alarm(found: xr.Dataset) -> list[tuple[str, float, str]]:
     if "storage_over" not in found or not (found["storage_over"] > 0.001).any():
         return []
@@ -184,9 +195,10 @@ def _storage_alarm(found: xr.Dataset) -> list[tuple[str, float, str]]:
 
 
 def notes(p: xr.Dataset, solved: dict[str, xr.Dataset]) -> pd.DataFrame:
-    """Return what was assumed (strategy ALL) and every rule a plan had to break, as sentences."""
+    """Return what was assumed (strategy ALL), every rule a plan had to break and who goes short, as sentences."""
     rows = [(tables.ALL, "assumption", f"{n:02d}", np.nan, text) for n, text in enumerate(p.attrs["assumptions"], 1)]
     rows += [(s, "alarm", subject, q, text) for s, found in solved.items() for subject, q, text in alarms(p, found)]
+    rows += [(s, "class", name, q, text) for s, found in solved.items() for name, q, text in by_class(p, found)]
     return pd.DataFrame(rows, columns=["strategy", "kind", "subject", "quantity", "finding"])
 
 

@@ -6,7 +6,7 @@ Source: Chopra and Meindl, *Supply Chain Management*, "Aggregate planning in a s
 the balance per family and month also holds backlog, lost sales, resources, materials and storage.
 
 How it is solved (measured with 100 families, 5 plants, 36 months, one thread): the first time by the simplex method,
-SIMPLEX s where capacity is ample; interior point with crossover where it is scarce, INTERIOR s against SCARCE s.
+1.1 s where capacity is ample (interior point 2.1 s); interior point with crossover where it is scarce, 2.1 s (6.4 s).
 Again, with other numbers, always by the dual simplex from the basis of the first plan. No time limits: the same
 problem gives the same plan.
 """

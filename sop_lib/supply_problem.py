@@ -17,12 +17,13 @@ __all__ = ["READS", "Tables", "assumptions", "depth", "problem", "switches"]
 
 #: the tables a supply plan is made from; only the first must be there
 READS = (
-    "demand_plan", "history", "backtest", "products", "prices", "families", "inventory", "backlog", "receipts",
+    "demand_plan", "history", "backtest", "products", "sales", "prices", "families", "inventory", "backlog", "receipts",
     "resources", "bill_of_resources", "plants", "supply_costs", "materials", "material_receipts",
     "bill_of_materials", "planned_production", "locations", "calendar",
 )  # fmt: skip
 
 HOLDING, BACKLOG, LOST = 0.02, 0.10, 1.5  # where a family states none: shares of unit cost, the first two per month
+OTHERS = "other customers"
 BELOW = 0.8  # price of a unit below target, as a share of a unit owed
 
 
@@ -76,12 +77,36 @@ def problem(tables: Tables, horizon: pd.DatetimeIndex, planning: Planning) -> xr
     parts |= _routes(tables, shares, coords, parts["standard_cost"].to_series(), said) | _people(tables, coords, said)
     parts |= _resource_limits(tables, wanted, coords, said) | _material_limits(tables, wanted, coords)
     parts |= _storage(tables, coords) | _fixed(tables, coords, planning, said)
+    parts |= _classes(tables, coords, planning, said)
     units = tables["families"]["unit"].unique()
     # the order of rows moves sums by their last digit, and ties of the optimum with it
     parts = {name: cells.round(9) if cells.dtype.kind == "f" else cells for name, cells in parts.items()}
     return base.assign(parts).assign_attrs(
         assumptions=tuple(said), depth=depth(tables), unit=units[0] if len(units) == 1 else ""
     )
+
+
+def _classes(tables, coords, planning, said) -> dict:
+    """Return the shares of customers with a weight of their own, by the last twelve months, and those of the others."""
+    weights, sales, first = planning.customer_weights, tables["sales"], coords["month"][0]
+    if not weights or not len(sales):
+        return {}
+    last = sales[sales["month"].between(first - pd.DateOffset(months=12), first - pd.DateOffset(months=1))]
+    names = last["customer"].where(last["customer"].isin(list(weights)), OTHERS)
+    rows = last.assign(family=last["product"].map(mix.family_of(tables)), customer=names)
+    rows["quantity"] = rows["ordered"].fillna(rows["shipped"]).clip(lower=0)
+    sums = rows.pivot_table(index="customer", columns="family", values="quantity", aggfunc="sum", fill_value=0.0)
+    classes = pd.Index([*sorted(weights), OTHERS], name="class")
+    unknown = ", ".join(c for c in classes if c not in sums.index and c != OTHERS)
+    if unknown:
+        said.append(f"customer_weights names {unknown}, without sales in the last twelve months: no share of demand.")
+    whole = sums.reindex(index=classes, columns=coords["family"], fill_value=0.0)
+    whole.loc[OTHERS] += (whole.sum() == 0).astype(float)
+    share = whole / whole.sum()
+    return {
+        "class_share": xr.DataArray(share.to_numpy(), {"class": classes, "family": coords["family"]}),
+        "class_weight": xr.DataArray([weights.get(c, 1.0) for c in classes], {"class": classes}),
+    }
 
 
 def _wanted(wanted: pd.DataFrame, said: list[str]) -> pd.DataFrame:

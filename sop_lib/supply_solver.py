@@ -139,11 +139,22 @@ def _primal(h: highspy.Highs) -> None:
 
 
 def _run(h: highspy.Highs) -> None:
+    """Solve, if it must be once more from nothing."""
     h.run()
+    if not _solved(h):
+        h.clearSolver()
+        settings_of(h, solver="choose", simplex_strategy=1, presolve="on")
+        h.run()
+    if not _solved(h):
+        status = h.modelStatusToString(h.getModelStatus())
+        raise RuntimeError(f"the supply model ended {status}; it should solve for any data")
+
+
+def _solved(h: highspy.Highs) -> bool:
+    """Return whether an optimum was found, or whole numbers within a gap that is known."""
     status = h.getModelStatus()
     stopped = status == highspy.HighsModelStatus.kSolutionLimit and np.isfinite(h.getInfo().mip_gap)
-    if status != highspy.HighsModelStatus.kOptimal and not stopped:
-        raise RuntimeError(f"the supply model ended {h.modelStatusToString(status)}; it should solve for any data")
+    return status == highspy.HighsModelStatus.kOptimal or stopped
 
 
 def _cost(h: highspy.Highs, cost: np.ndarray) -> None:
@@ -182,25 +193,24 @@ def price_range(h: highspy.Highs, cost: np.ndarray, answer: Answer, groups: list
     h.setBasis(answer.basis)
     settings_of(h, solver="simplex", simplex_strategy=1, presolve="off")
     _run(h)
-    matrix = h.getLp().a_matrix_
+    matrix, found = h.getLp().a_matrix_, h.getSolution()
     a = csc_array((matrix.value_, matrix.index_, matrix.start_), shape=(h.getNumRow(), h.getNumCol()))
-    return np.array([_range(h, a, answer.limits, rows) for rows in groups]).reshape(-1, 2)
-
-
-def _range(h: highspy.Highs, a: csc_array, limits: Limits, rows: np.ndarray) -> tuple[float, float]:
-    basic, found = h.getBasicVariables()[1], h.getSolution()
-    moved = np.zeros(a.shape[0])
-    moved[rows] = 1.0
-    in_basis = np.zeros(a.shape[0], dtype=bool)
+    basic, value = np.array(h.getBasicVariables()[1]), np.array(found.col_value)
+    row_value = np.array(found.row_value)
+    in_basis = np.zeros(len(row_value), dtype=bool)
     in_basis[-1 - basic[basic < 0]] = True
-    step = np.zeros(a.shape[1])
-    step[basic[basic >= 0]] = h.getBasisSolve(np.where(in_basis, 0.0, moved))[1][basic >= 0]
-    change = a @ step
-    down, up = _room(np.array(found.col_value), step, limits.low, limits.high)
-    slack = (change - moved)[in_basis]
-    low, high = limits.row_low[in_basis], limits.row_high[in_basis]
-    row_down, row_up = _room(np.array(found.row_value)[in_basis], slack, low, high)
-    return max(down, row_down), min(up, row_up)
+    out = []
+    for rows in groups:
+        moved = np.zeros(len(row_value))
+        moved[rows] = 1.0
+        step = np.zeros(len(value))
+        step[basic[basic >= 0]] = h.getBasisSolve(np.where(in_basis, 0.0, moved))[1][basic >= 0]
+        limits, room = answer.limits, (a @ step - moved)[in_basis]
+        down, up = _room(value, step, limits.low, limits.high)
+        low, high = limits.row_low[in_basis], limits.row_high[in_basis]
+        row_down, row_up = _room(row_value[in_basis], room, low, high)
+        out.append((max(down, row_down), min(up, row_up)))
+    return np.array(out).reshape(-1, 2)
 
 
 def _room(value: np.ndarray, step: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[float, float]:

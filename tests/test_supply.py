@@ -173,6 +173,20 @@ def test_broken_firm_plan_is_an_alarm():
     assert "below its firm plan from Nov 2026" in notes["finding"].iloc[0]
 
 
+def test_the_customer_who_weighs_most_goes_short_last():
+    given = company(*FULL)
+    given["resources"] = given["resources"].assign(capacity=30.0, overtime=0.0)
+    sold = pd.DataFrame(
+        {"month": [BEFORE, BEFORE], "product": "G1", "customer": ["Key", "Shop"], "ordered": [30.0, 70.0]}
+    )
+    given["sales"] = tables.check("sales", sold)
+    planning = Planning(strategies=("mixed",), customer_weights={"Key": 3.0})
+    notes = supply.plan(given, HORIZON, planning)["supply_notes"].query("kind == 'class'").set_index("subject")
+    assert notes.index.tolist() == ["other customers", "Key"]
+    assert notes.loc["Key", "quantity"] == 0 < notes.loc["other customers", "quantity"]
+    assert notes.loc["Key", "finding"] == "Key is not delivered 0 of 150 units within the plan."
+
+
 def test_options_close_a_shortage_and_the_best_is_recommended():
     given = company(*FULL)
     given["resources"] = given["resources"].assign(capacity=45.0, overtime=0.0)
