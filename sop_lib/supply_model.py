@@ -208,7 +208,7 @@ def _told(p: xr.Dataset, m: Model, n: Numbers, rows: dict[str, np.ndarray], answ
     quantities = {}
     for name, variable in m.variables.items():
         like = variable.labels
-        quantities[name] = like.copy(data=answer.columns[like.values].round(6) + 0.0)
+        quantities[name] = like.copy(data=answer.columns[like.values].round(8) + 0.0)
     quantities["stock"] = quantities["in_target"] + quantities["above"]
     quantities["below"] = (p["target"] - quantities["stock"]).clip(min=0)
     prices = {}

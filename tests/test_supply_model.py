@@ -377,14 +377,17 @@ def typical() -> xr.Dataset:
 @settings(max_examples=5, deadline=None)
 def test_laws_of_every_plan(p):
     totals = {}
+    p = p.assign_coords(store=["all"]).assign(storage=array([[300.0] * 4], "store", "month"))
     for strategy in ("mixed", "level", "chase"):
         found = solve(p, Switches(strategy))
+        held = found["stock"].sum("family") - found["storage_over"].squeeze()
+        assert (held <= 300 + 1e-6).all()
         totals[strategy] = float(found["cost"].sum())
         supply = found["make"].sum(["plant", "source"])
         net = p["opening_stock"] - p["opening_backlog"] + (supply + found["lost"] - p["demand"]).cumsum("month")
-        assert np.allclose(net, found["stock"] - found["backlog"], atol=1e-5)
+        assert np.allclose(net, found["stock"] - found["backlog"], rtol=0, atol=1e-6)
         in_house = found["make"].sel(source=["regular", "overtime"]).sum("source").sel(plant="Tarn")
-        assert ((p["usage"] * in_house).sum("family") <= p["capacity"].squeeze() + p["capacity_overtime"] + 1e-5).all()
+        assert ((p["usage"] * in_house).sum("family") <= p["capacity"].squeeze() + p["capacity_overtime"] + 1e-6).all()
         assert (found["make"] <= p["limit"] + 1e-6).all()
         assert (found["backlog"].values >= 0).all()
     assert totals["mixed"] <= min(totals["level"], totals["chase"]) * (1 + 1e-7) + 1e-3
@@ -395,7 +398,7 @@ def test_laws_of_every_plan(p):
     st.sampled_from(["mixed", "level", "chase", "minimum"]),
     st.sampled_from(["least cost", "service first"]),
 )
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=6, deadline=None)
 def test_absurd_data_still_solve_and_raise_alarms(p, strategy, objective):
     store = p.assign_coords(store=["all"]).assign(storage=array([[1.0] * 4], "store", "month"))
     absurd = store.assign(
@@ -410,7 +413,7 @@ def test_absurd_data_still_solve_and_raise_alarms(p, strategy, objective):
 
 
 @given(instances(), st.sampled_from(["capacity", "limit", "workers_max", "overtime_per_worker", "capacity_overtime"]))
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=6, deadline=None)
 def test_relaxing_a_limit_never_costs_and_money_scales(p, name):
     p = supply_model.filled(p)
     kept = keep(p)
