@@ -76,6 +76,7 @@ def problem(tables: Tables, horizon: pd.DatetimeIndex, planning: Planning) -> xr
     parts = _stock(tables, wanted, demand, coords, planning, said)
     parts |= _routes(tables, shares, coords, parts["standard_cost"].to_series(), said) | _people(tables, coords, said)
     parts |= _resource_limits(tables, wanted, coords, said) | _material_limits(tables, wanted, coords)
+    parts["rate_opening"] = _rate_before(tables, coords)
     parts |= _storage(tables, coords) | _fixed(tables, coords, planning, said)
     parts |= _classes(tables, coords, planning, said)
     units = tables["families"]["unit"].unique()
@@ -242,6 +243,17 @@ def _routes(tables, shares, coords, cost, said) -> dict:
         "rate_change_share": _array(routes.fillna({"rate_change_max": FREE}), dims, "rate_change_max", coords, FREE),
         "min_run": _array(routes, dims, "min_run", coords, 0.0), "lot": _array(routes, dims, "lot", coords, 0.0),
     }  # fmt: skip
+
+
+def _rate_before(tables, coords) -> xr.DataArray:
+    """Return what was made per working day in the last closed month, per family and plant; blank where nothing was."""
+    closed = coords["month"][:1] - pd.offsets.MonthBegin(1)
+    rows = tables["receipts"].query("source == 'made'")
+    rows = rows[rows["month"].isin(closed)].assign(family=lambda t: t["product"].map(mix.family_of(tables)))
+    made = _array(rows, ["family", "plant"], "quantity", coords, np.nan)
+    days = [float(months.working_days(closed, tables["calendar"], p).iloc[0]) for p in coords["plant"]]
+    worked = xr.DataArray(days, {"plant": coords["plant"]})
+    return (made / worked.where(worked > 0)).clip(min=0)
 
 
 def _people(tables, coords, said) -> dict:

@@ -173,6 +173,18 @@ def test_broken_firm_plan_is_an_alarm():
     assert "below its firm plan from Nov 2026" in notes["finding"].iloc[0]
 
 
+def test_rules_of_the_house_come_from_the_tables():
+    given = company(*FULL)
+    given["plants"] = given["plants"].assign(hiring_lead_months=2.0, workers_change_max=3.0)
+    given["supply_costs"] = given["supply_costs"].assign(rate_change_max=0.1, min_run=50.0, lot=10.0)
+    given["families"] = given["families"].assign(strategy="MTO")
+    p = supply_problem.problem(given, HORIZON, PLANNING)
+    assert p["hired_max"].squeeze().values.tolist() == [0, 0, np.inf, np.inf]
+    numbers = ("workers_change_max", "rate_change_share", "min_run", "lot", "make_to_order")
+    assert [p[n].item() for n in numbers] == [3, 0.1, 50, 10, 1]
+    assert p["rate_opening"].item() == pytest.approx(90 / 22)  # made in October, 22 working days
+
+
 def test_the_customer_who_weighs_most_goes_short_last():
     given = company(*FULL)
     given["resources"] = given["resources"].assign(capacity=30.0, overtime=0.0)
