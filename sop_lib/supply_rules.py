@@ -94,23 +94,18 @@ def workforce_changes(m: Model, p: xr.Dataset) -> int:
 
 
 def runs(m: Model, p: xr.Dataset) -> int:
-    """Make output of a family, plant and month zero or a run: its minimum or more, in lots, at its set-up cost."""
-    made = in_house(m, p).sum("source")
-    asked = (p["min_run"] > 0) | (p["setup_cost"] > 0).any("month")
-    each = xr.zeros_like(p["firm"]) + asked
-    most = _most(p)
-    on = m.add_variables(binary=True, coords=[p.indexes[d] for d in ("family", "plant", "month")], name="runs")
-    m.add_constraints(made - p["min_run"] * on >= 0, name="run_least", mask=each > 0)
-    m.add_constraints(made - most * on <= 0, name="run_most", mask=each > 0)
-    rows = 2 * int((each > 0).sum())
-    whole = xr.zeros_like(p["firm"]) + (p["lot"] > 0)
-    if (whole > 0).any():
-        lots = m.add_variables(
-            0, integer=True, coords=[p.indexes[d] for d in ("family", "plant", "month")], name="lots"
-        )
-        m.add_constraints(made - p["lot"] * lots == 0, name="in_lots", mask=whole > 0)
-        rows += int((whole > 0).sum())
-    return rows
+    """Make output zero or a run: its minimum or more, in whole lots, at its set-up cost; firm output is as it is."""
+    made, free = in_house(m, p).sum("source"), p["firm"].isnull()
+    asked = free & ((p["min_run"] > 0) | (p["setup_cost"] > 0).any("month"))
+    coords = [p.indexes[d] for d in ("family", "plant", "month")]
+    on = m.add_variables(binary=True, coords=coords, name="runs")
+    m.add_constraints(made - p["min_run"] * on >= 0, name="run_least", mask=asked)
+    m.add_constraints(made - _most(p) * on <= 0, name="run_most", mask=asked)
+    whole = free & (p["lot"] > 0)
+    if whole.any():
+        lots = m.add_variables(0, integer=True, coords=coords, name="lots")
+        m.add_constraints(made - p["lot"] * lots == 0, name="in_lots", mask=whole)
+    return 2 * int(asked.sum()) + int(whole.sum())
 
 
 def _most(p: xr.Dataset) -> xr.DataArray:

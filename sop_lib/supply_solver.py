@@ -18,7 +18,8 @@ from scipy.sparse import csc_array
 __all__ = ["Answer", "Limits", "price_range", "quiet", "settings_of", "solve"]
 
 PRICED = 1e-6  # a smaller price is none
-NODES = 20_000  # where whole numbers stop, if their gap is not closed before
+GAP = 1e-6  # whole numbers stop when they may be this much from the best
+NODES = 2_000  # where whole numbers stop, if their gap is not closed before
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def _whole_numbers(
     h: highspy.Highs, limits: Limits, costs: list[np.ndarray], ties: np.ndarray, whole: np.ndarray
 ) -> Answer:
     """Return the answer in whole numbers; its prices are those of the plan with these whole numbers given."""
-    settings_of(h, solver="choose", presolve="choose", mip_rel_gap=0.0, mip_max_nodes=NODES)
+    settings_of(h, solver="choose", presolve="choose", mip_rel_gap=GAP, mip_max_nodes=NODES)
     every, gap, rows = np.arange(h.getNumCol(), dtype=np.int32), 0.0, h.getNumRow()
     for n, cost in enumerate(costs):
         _cost(h, cost)
