@@ -150,39 +150,6 @@ def family_left_out(tables: dict[str, pd.DataFrame], horizon: pd.DatetimeIndex) 
     return found
 
 
-def capacity_missing(tables: dict[str, pd.DataFrame], horizon: pd.DatetimeIndex) -> list[dict]:
-    """Find resources without capacity in months of the plan, or used by products and given no capacity at all."""
-    resources, found, remedy = tables["resources"], [], "give capacity for every month of the plan"
-    known = resources[resources["month"].isin(horizon)].groupby(["plant", "resource"])["month"].nunique()
-    wanted = pd.concat([resources, tables["bill_of_resources"]])[["plant", "resource"]].drop_duplicates()
-    for plant, resource in wanted.sort_values(["plant", "resource"]).itertuples(index=False) if len(resources) else ():
-        short = len(horizon) - int(known.get((plant, resource), 0))
-        given = resources["plant"].eq(plant) & resources["resource"].eq(resource)
-        effect = "the plan takes that of the year before" if given.any() else "it sets no limit there"
-        text = f"{resource} in {plant} has no capacity in {short} of {len(horizon)} months: {effect}."
-        subject = f"{plant} · {resource}"
-        found += [issue("capacity_missing", "resources", subject, text, remedy, rows=short)] if short else []
-    return found
-
-
-def material_without_supply(tables: dict[str, pd.DataFrame], horizon: pd.DatetimeIndex) -> list[dict]:
-    """Find materials that products need, with nothing in stock, on order or to be had."""
-    stock = tables["materials"].set_index("material")
-    needed = sorted(set(tables["bill_of_materials"]["material"]) - set(tables["material_receipts"]["material"]))
-    dry = [m for m in needed if stock.loc[m, "on_hand"] == 0 and stock.loc[m, "supply_max"] == 0]
-    text = f"Nobody supplies {listed(dry)}: what needs it cannot be made."
-    remedy = "give supply_max, or what is on order"
-    return [issue("material_without_supply", "materials", listed(dry), text, remedy, rows=len(dry))] if dry else []
-
-
-def plant_left_out(tables: dict[str, pd.DataFrame], horizon: pd.DatetimeIndex) -> list[dict]:
-    """Find plants that make something and have no people."""
-    plants = set(tables["plants"]["plant"])
-    out = sorted(set(tables["supply_costs"]["plant"]) - plants) if plants else []
-    text = f"Not in plants, though they make products: {listed(out)}; no people plan for them."
-    return [issue("plant_left_out", "plants", listed(out), text, "add them to plants", rows=len(out))] if out else []
-
-
 def stock_missing(tables: dict[str, pd.DataFrame], horizon: pd.DatetimeIndex) -> list[dict]:
     """Find products sold in the last twelve months whose stock at the last close is not known."""
     inventory, closed = tables["inventory"], horizon[0] - pd.offsets.MonthBegin(1)
@@ -379,9 +346,6 @@ CHECKS: dict[str, Callable[[dict[str, pd.DataFrame], pd.DatetimeIndex], list[dic
     "one_series_only": one_series_only,
     "price_missing": price_missing,
     "family_left_out": family_left_out,
-    "capacity_missing": capacity_missing,
-    "material_without_supply": material_without_supply,
-    "plant_left_out": plant_left_out,
     "stock_missing": stock_missing,
     "budget_missing": budget_missing,
     "like_without_history": like_without_history,

@@ -9,7 +9,8 @@ __all__ = ["NEEDS", "balance", "display_rows", "family_display"]
 
 NEEDS = (
     "products", "sales", "history", "shipments", "inventory", "backlog", "receipts", "past_plans", "budget", "prices",
-    "families", "demand_plan", "inventory_plan", "scenario_comparison",
+    "families", "demand_plan", "inventory_plan", "scenario_comparison", "supply_plan", "supply_costs", "plants",
+    "calendar",
 )  # fmt: skip
 KEY = ["family", "block", "row", "month"]
 LATEST = "Actual / latest"
@@ -24,6 +25,8 @@ ROWS = [
     "Other movements",
     "Target",
     "Cover",
+    "Working days",
+    "People",
 ]
 MEASURES = {"demand": "sales", "supply": "production", "inventory": "inventory", "backlog": "backlog"}
 CLOSED = 3
@@ -39,14 +42,16 @@ def family_display(
     Closed months of "Actual / latest" are what shipped, came in and lay in stock; plan months are the proposed plan.
     Difference is latest - Approved (Budget, then Previous, for a month without it); Cumulative adds it up
     since the start of the fiscal year. Families made or assembled to order show their backlog in place of stock.
-    Cover is days of planned demand that stock lasts, or weeks of demand that wait.
+    Cover is days of planned demand that stock lasts, or weeks of demand that wait. People are full-time workers that
+    in-house output takes at standard hours, where routes and plants are known.
     """
     stock = approved.proposed(tables["inventory_plan"], tables["scenario_comparison"])
     facts = scorecard.Facts(cycle, planning.decision_lag, tables)
     lines = pd.concat([_sold(facts, stock), _made(facts, stock), _held(facts, stock), _plans(facts)], ignore_index=True)
     out = _unlike(display_rows(lines, cycle, horizon, planning.fiscal_year_start))
     out = pd.concat(
-        [p for p in (out, _cover(lines, facts, horizon), _service(facts, stock)) if len(p)], ignore_index=True
+        [p for p in (out, _cover(lines, facts, horizon), _people(facts, lines), _service(facts, stock)) if len(p)],
+        ignore_index=True,
     )
     out = out[(out["month"] >= cycle - pd.DateOffset(months=CLOSED)) & (out["month"] <= horizon[-1])].dropna(
         subset="value"
@@ -173,6 +178,39 @@ def _cover(lines: pd.DataFrame, facts: scorecard.Facts, horizon: pd.DatetimeInde
     return pd.concat(parts, ignore_index=True)
 
 
+def _people(facts: scorecard.Facts, lines: pd.DataFrame) -> pd.DataFrame:
+    """Return working days, and workers that in-house output takes at standard hours, of months with production."""
+    shown = lines[(lines["block"] == "production") & (lines["row"] == LATEST)][["family", "month"]]
+    routes = facts["supply_costs"][["family", "plant", "labour_hours_per_unit"]]
+    rows = shown.merge(routes, on="family", how="inner", validate="m:m")
+    rows = rows.merge(facts["plants"][["plant", "hours_per_worker_day"]], on="plant", how="inner", validate="m:1")
+    if rows.empty:
+        return rows
+    when = pd.DatetimeIndex(sorted(rows["month"].unique()), name="month")
+    days = {p: months.working_days(when, facts["calendar"], p) for p in sorted(rows["plant"].unique())}
+    long = pd.DataFrame(days).rename_axis(columns="plant").stack().rename("days").reset_index()
+    rows = rows.merge(long, on=["plant", "month"], how="left", validate="m:1")
+    rows = rows.merge(_in_house(facts), on=["family", "plant", "month"], how="left", validate="m:1")
+    hours = rows["quantity"].fillna(0.0) * rows["labour_hours_per_unit"]
+    shift = (rows["hours_per_worker_day"] * rows["days"]).where(lambda t: t > 0)
+    grouped = rows.assign(people=hours / shift).groupby(["family", "month"], as_index=False)
+    sums = grouped.agg(people=("people", lambda t: t.sum(min_count=1)), days=("days", "mean"))
+    return pd.concat([_long(sums, "production", "Working days", "days"), _long(sums, "production", "People", "people")])
+
+
+def _in_house(facts: scorecard.Facts) -> pd.DataFrame:
+    """Return what was made and will be made in house, per family, plant and month, in units."""
+    past = facts["receipts"].query("source == 'made'").merge(facts.families, on="product", how="left", validate="m:1")
+    plan = approved.proposed(facts["supply_plan"], facts["scenario_comparison"])
+    names = ["family", "plant", "month", "quantity"]
+    parts = [
+        past.loc[past["month"] < facts.cycle, names],
+        plan.loc[plan["source"].isin(["regular", "overtime"]), names],
+    ]
+    made = pd.concat([p for p in parts if len(p)] or parts, ignore_index=True)
+    return made.groupby(names[:3], as_index=False)["quantity"].sum()
+
+
 def _service(facts: scorecard.Facts, stock: pd.DataFrame) -> pd.DataFrame:
     """Return the fill rate of closed months, the share of demand the plan serves in its month, and the target."""
     filled = scorecard.fill_rate(facts)
@@ -199,5 +237,6 @@ def _finished(rows: pd.DataFrame, cycle: pd.Timestamp, families: pd.DataFrame) -
     cover = (rows["row"] == "Cover").map({True: "days", False: ""})
     cover = cover.mask((rows["row"] == "Cover") & (rows["block"] == "backlog"), "weeks")
     unit = unit.mask(cover != "", cover).mask(rows["block"] == "service", "rate")
+    unit = unit.mask(rows["row"] == "Working days", "days").mask(rows["row"] == "People", "workers")
     out = rows.assign(order=rows["row"].map(ROWS.index) + 1, past=rows["month"] < cycle, unit=unit)
     return out.sort_values(["family", "block", "order", "month"], ignore_index=True)

@@ -17,7 +17,7 @@ MARKS = {"in": ("·", "in tolerance"), "above": ("▲", "above"), "below": ("▼
 STRATEGIES = {"MTS": "make to stock", "MTO": "make to order", "ATO": "assemble to order"}
 NOW, OTHER = "Actual / latest", "Other movements"
 YEAR_CALL = {"Budget": "budget", "Approved": "approved", "Previous": "previous", NOW: "latest"}
-FLOWS, TIMES = ("sales", "production"), ("days", "weeks")
+FLOWS, TIMES = ("sales", "production"), ("days", "weeks", "workers")
 LARGE = 10_000  # families of this size are shown in thousands
 
 TWO_LINES = Markup("{}<br>{}")
@@ -178,7 +178,7 @@ def _line(block: str, name: Any, row: pd.DataFrame, columns: Columns) -> Markup:
     cells += [_after(block, name, values, unit, columns)] if len(columns.after) else []
     cells += [_year(block, name, unit, columns)] if columns.call is not None else []
     key = f"family={row['family'].iloc[0]} · block={block} · row={name}"
-    label = f"{name}, {unit}" if unit in TIMES else name
+    label = f"{name}, {unit}" if unit in TIMES and unit not in name else name
     return ROW.format(Markup(' class="now"') if name == NOW else "", key, label, _joined(cells))
 
 
@@ -200,7 +200,7 @@ def _after(block: str, name: Any, values: pd.Series, unit: str, columns: Columns
     known = values.reindex(columns.after)
     if unit == "rate" or known.isna().any():
         return Markup("<td></td>")
-    flow = block in FLOWS and name != "Cumulative"
+    flow = block in FLOWS and name not in ("Cumulative", "People")
     last = f"{columns.after[-1]:%Y-%m}"
     where = f"{columns.after[0]:%Y-%m}..{last}" if flow else last
     return _cell(known.sum() if flow else known.iloc[-1], unit, name, columns, where)

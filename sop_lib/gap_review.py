@@ -33,7 +33,8 @@ def priced_options(
     """
     if supply_problem.depth(tables) != "optimum" or tables["demand_plan"].empty:
         return supply_tables.empty("options")
-    return scenarios.options(supply_problem.problem(tables, horizon, planning), year_margin(outlook))
+    problem = supply_problem.problem(tables, horizon, planning)
+    return scenarios.options(problem, year_margin(outlook), switches=supply_problem.switches(planning))
 
 
 def year_margin(outlook: pd.DataFrame) -> pd.Series:

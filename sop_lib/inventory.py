@@ -1,9 +1,11 @@
 """Stock: how much is wanted, how much is projected, and how long it lasts against the plan's own demand."""
 
+from statistics import NormalDist
+
 import numpy as np
 import pandas as pd
 
-__all__ = ["cover_days", "cover_stock", "projection", "safety_stock", "targets"]
+__all__ = ["cover_days", "cover_stock", "error_spread", "projection", "safety_stock", "targets"]
 
 COMBINED = "combination"
 AFTER = 12  # months of demand assumed after the horizon: the last year again
@@ -81,15 +83,23 @@ def safety_stock(backtest: pd.DataFrame, service: pd.Series, months: pd.Series) 
     >>> safety_stock(errors, pd.Series({"A": 0.95}), pd.Series({"A": 1})).round(2).tolist()
     [16.45]
     """
-    from statistics import NormalDist
+    z = service.map(lambda rate: max(NormalDist().inv_cdf(min(max(rate, 0.5), 0.9999)), 0.0))
+    return (z * error_spread(backtest, months).reindex(z.index)).rename("safety")
 
+
+def error_spread(backtest: pd.DataFrame, months: pd.Series) -> pd.Series:
+    """Return, per family in units, the root mean square of the forecast error summed over its `months`.
+
+    >>> errors = pd.DataFrame({"level": "family", "family": "A", "model": "combination", "lag": 1,
+    ...     "origin": pd.date_range("2026-01-01", periods=2, freq="MS"), "forecast": [110.0, 90.0], "actual": 100.0})
+    >>> error_spread(errors, pd.Series({"A": 1})).tolist()
+    [10.0]
+    """
     used = _family_errors(backtest)
     used = used[used["lag"] <= used["family"].map(months)]
     per_origin = used.groupby(["family", "origin"])["error"].agg(["sum", "size"]).reset_index()
     per_origin = per_origin[per_origin["size"] == per_origin["family"].map(months)]
-    rmse = per_origin.assign(square=per_origin["sum"] ** 2).groupby("family")["square"].mean() ** 0.5
-    z = service.map(lambda rate: max(NormalDist().inv_cdf(min(max(rate, 0.5), 0.9999)), 0.0))
-    return (z * rmse.reindex(z.index)).rename("safety")
+    return per_origin.assign(square=per_origin["sum"] ** 2).groupby("family")["square"].mean() ** 0.5
 
 
 def _family_errors(backtest: pd.DataFrame) -> pd.DataFrame:

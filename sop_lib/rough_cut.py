@@ -5,7 +5,7 @@ import pandas as pd
 from sop_lib import mix
 from sop_lib.tables import ALL
 
-__all__ = ["best_load", "bill", "by_month", "measured"]
+__all__ = ["best_load", "bill", "bill_load", "by_month", "measured", "overall_factors", "recent"]
 
 YEAR = 12
 KEY = ["plant", "resource"]
@@ -61,15 +61,57 @@ def bill(tables: mix.Tables, before: pd.Timestamp) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True) if parts else given
 
 
+def overall_factors(plan: pd.DataFrame, hours: pd.Series, shares: pd.Series) -> pd.DataFrame:
+    """Return period, resource and load in hours: all hours of the plan, split as history was (shares of all hours).
+
+    `plan` has period, product and quantity, `hours` the hours of a unit per product, `shares` one number per
+    resource. Raises ValueError for a product without hours, or shares that do not add up to 1. Source: capacity
+    planning using overall factors, Vollmann, Berry and Whybark, *Manufacturing Planning and Control Systems*.
+
+    >>> plan = pd.DataFrame({"period": 1, "product": ["A", "B"], "quantity": [33, 17]})
+    >>> hours, shares = pd.Series({"A": 0.95, "B": 1.85}), pd.Series({"100": 0.603, "200": 0.304, "300": 0.093})
+    >>> overall_factors(plan, hours, shares)["load"].round(2).tolist()
+    [37.87, 19.09, 5.84]
+    """
+    if abs(shares.sum() - 1) > 1e-6:
+        raise ValueError(f"shares of resources add up to {shares.sum():g}: give shares of all hours, 1 together")
+    unknown = sorted(set(plan["product"]) - set(hours.index))
+    if unknown:
+        raise ValueError(f"no hours per unit for {', '.join(map(str, unknown))}")
+    total = (plan["quantity"] * plan["product"].map(hours)).groupby(plan["period"]).sum()
+    rows = pd.DataFrame({resource: total * share for resource, share in shares.items()})
+    return rows.rename_axis(columns="resource").stack().rename("load").reset_index()
+
+
+def bill_load(plan: pd.DataFrame, bill: pd.DataFrame) -> pd.DataFrame:
+    """Return period, resource and load in the resource's unit: quantity × usage per unit, summed over products.
+
+    `plan` has period, product and quantity, `bill` product, resource and usage_per_unit.
+
+    >>> plan = pd.DataFrame({"period": 1, "product": ["A", "B"], "quantity": [10, 20]})
+    >>> bill = pd.DataFrame({"product": ["A", "B"], "resource": "press", "usage_per_unit": [0.5, 0.1]})
+    >>> bill_load(plan, bill)["load"].tolist()
+    [7.0]
+    """
+    rows = plan.merge(bill, on="product", how="inner", validate="many_to_many")
+    rows = rows.assign(load=rows["quantity"] * rows["usage_per_unit"])
+    return rows.groupby(["period", "resource"], as_index=False)["load"].sum()
+
+
 def best_load(resources: pd.DataFrame, before: pd.Timestamp) -> pd.Series:
     """Return the best three-month mean of each resource's measured load, in its unit, by its name with its plant.
 
-    Of the last three years: what a plant could do before it was cut back is no promise.
+    Of the last three years (`recent`): what a plant could do before it was cut back is no promise.
     """
-    rows = _last(resources.dropna(subset="load"), before, 3 * YEAR)
+    rows = recent(resources.dropna(subset="load"), before)
     rows = rows.assign(name=mix.label(rows["plant"], rows["resource"]))
     monthly = rows.pivot_table(index="month", columns="name", values="load", aggfunc="sum").asfreq("MS")
     return monthly.rolling(3).mean().max() if len(monthly) else pd.Series(dtype=float)
+
+
+def recent(rows: pd.DataFrame, before: pd.Timestamp) -> pd.DataFrame:
+    """Return the rows of the last three years before a month: those from which capacity is demonstrated."""
+    return _last(rows, before, 3 * YEAR)
 
 
 def by_month(used: pd.DataFrame, count: int = 12) -> pd.DataFrame:

@@ -7,6 +7,7 @@ import pandas as pd
 import xarray as xr
 
 from sop_lib import supply_model, supply_tables
+from sop_lib.supply_data import RULES, Switches
 
 __all__ = ["CHANGES", "options"]
 
@@ -17,16 +18,20 @@ MORE, SHIFT, SURCHARGE, AT_ANY_COST = 0.5, 0.25, 0.2, 10.0
 Change = tuple[xr.Dataset, str]
 
 
-def options(problem: xr.Dataset, margin: pd.Series, scenario: str = "base") -> pd.DataFrame:
+def options(
+    problem: xr.Dataset, margin: pd.Series, scenario: str = "base", switches: Switches = RULES
+) -> pd.DataFrame:
     """Return the table `options`: per option units closed, added cost, margin won, service in the short months.
 
     `margin` is money per unit and family. Units closed are those no longer late or lost, in the months in which
     the plan as it is runs short; margin won is the margin of sales regained and backlog cost saved, less the added
     cost of supply. The option that wins most is recommended, which may be to do nothing. What closes nothing is
-    left out; the table is empty when nothing is short.
+    left out; the table is empty when nothing is short. Every option starts from the plan as it is, so that their order
+    changes nothing.
     """
     p = supply_model.filled(problem)
-    base = supply_model.solve(p)
+    kept = supply_model.keep(p, switches)
+    base = kept.plan
     late = _late(p, base)
     if not (late >= 0.5).any():
         return supply_tables.empty("options")
@@ -34,7 +39,7 @@ def options(problem: xr.Dataset, margin: pd.Series, scenario: str = "base") -> p
     for name, change in CHANGES.items():
         changed = change(p, base, late)
         if changed:
-            tried[name] = (supply_model.solve(changed[0]), changed[1])
+            tried[name] = (supply_model.again(kept, changed[0]), changed[1])
     rows = [_priced(p, base, late, name, found, words, margin) for name, (found, words) in tried.items()]
     told = pd.DataFrame([r for r in rows if r["option"] == NOTHING or r["units_closed"] >= 0.5])
     told = told.assign(scenario=scenario, question=_question(late))

@@ -5,7 +5,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -41,7 +41,9 @@ class Planning(_Strict):
     hierarchy: tuple[Literal["family", "product", "region"], ...] = ("product", "region")
     models: Literal["best", "fast"] = "best"
     reconciliation: Literal["best", "bottom-up", "top-down", "middle-out", "mint"] = "best"
-    strategies: tuple[Literal["level", "chase", "mixed"], ...] = ("level", "chase", "mixed")
+    strategies: tuple[Literal["level", "chase", "mixed", "minimum"], ...] = ("level", "chase", "mixed", "minimum")
+    objective: Literal["least cost", "service first"] = "least cost"
+    customer_weights: dict[str, Annotated[float, Field(gt=0)]] = {}
     engine_lost: Literal["fail", "local"] = "fail"
 
 

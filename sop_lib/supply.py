@@ -8,18 +8,17 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from sop_lib import supply_model, tables
+from sop_lib import supply_model, supply_trials, tables
 from sop_lib import supply_tables as told
 from sop_lib.settings import Planning
-from sop_lib.supply_model import Strategy
-from sop_lib.supply_problem import READS, Tables, depth, problem
+from sop_lib.supply_problem import READS, Tables, depth, problem, switches
 
-__all__ = ["READS", "WRITES", "alarms", "by_formula", "comparison", "notes", "plan", "solutions"]
+__all__ = ["READS", "WRITES", "alarms", "by_class", "by_formula", "comparison", "notes", "plan", "solutions"]
 
 #: the tables a supply plan is written to
 WRITES = (
     "supply_plan", "inventory_plan", "people_plan", "resource_load", "material_plan", "shadow_prices",
-    "scenario_comparison", "supply_notes",
+    "scenario_comparison", "supply_trials", "supply_notes",
 )  # fmt: skip
 
 
@@ -31,7 +30,7 @@ def plan(found: Tables, horizon: pd.DatetimeIndex, planning: Planning, scenario:
     if depth(found) == "none" or found["demand_plan"].empty:
         return {name: told.empty(name) for name in WRITES}
     p = supply_model.filled(problem(found, horizon, planning))
-    solved, made = solutions(p, planning.strategies), told.demonstrated(found, p)
+    solved, made = solutions(p, planning), told.demonstrated(found, p)
     rows = {
         "supply_plan": told.supply_rows, "inventory_plan": told.inventory_rows, "people_plan": told.people_rows,
         "material_plan": told.material_rows, "shadow_prices": told.price_rows,
@@ -39,6 +38,8 @@ def plan(found: Tables, horizon: pd.DatetimeIndex, planning: Planning, scenario:
     }  # fmt: skip
     out = {name: _stack({s: each(p, solution) for s, solution in solved.items()}, name) for name, each in rows.items()}
     out["scenario_comparison"] = comparison(p, solved, out)
+    costed = p.attrs["depth"] == "optimum"
+    out["supply_trials"] = supply_trials.trials(p, switches(planning)) if costed else told.empty("supply_trials")
     out["supply_notes"] = notes(p, solved)
     return {name: out[name].assign(scenario=scenario) for name in WRITES}
 
@@ -48,11 +49,18 @@ def _stack(parts: dict[str, pd.DataFrame], name: str) -> pd.DataFrame:
     return pd.concat(rows, ignore_index=True) if rows else told.empty(name)
 
 
-def solutions(p: xr.Dataset, strategies: tuple[Strategy, ...]) -> dict[str, xr.Dataset]:
-    """Return the plan of each strategy: by the model where costs are known, else level and chase by formula."""
-    if p.attrs["depth"] == "optimum":
-        return {s: supply_model.solve(p, supply_model.Switches(strategy=s)) for s in strategies}
-    return {s: by_formula(p, s) for s in strategies if s != "mixed"} or {"level": by_formula(p, "level")}
+def solutions(p: xr.Dataset, planning: Planning) -> dict[str, xr.Dataset]:
+    """Return the plan of each strategy: by the model where costs are known, else level and chase by formula.
+
+    With the model, each plan holds the range in which its prices hold; minimum needs somebody to subcontract to.
+    """
+    wanted = planning.strategies
+    if p.attrs["depth"] != "optimum":
+        return {s: by_formula(p, s) for s in ("level", "chase") if s in wanted} or {"level": by_formula(p, "level")}
+    bought = bool((p["limit"].sel(source="subcontract") > 0).any())
+    kept = supply_model.keep(p, switches(planning))
+    changed = {s: supply_model.change(kept, p, switches(planning, s)) for s in wanted if s != "minimum" or bought}
+    return {s: each.plan.assign(supply_model.ranges(each)) for s, each in changed.items()}
 
 
 def by_formula(p: xr.Dataset, strategy: str) -> xr.Dataset:
@@ -98,7 +106,8 @@ def comparison(p: xr.Dataset, solved: dict[str, xr.Dataset], plans: Tables) -> p
     """Return one row per strategy and measure: costs by kind, their total, service, stock, people, the proposed one.
 
     The total holds what a plan pays and the price of what it fails to serve; `below target` and broken
-    rules are prices, not money. Service is the share of demand served in its month.
+    rules are prices, not money. Service is the share of demand served in its month,
+    cover the days of mean demand that the average stock lasts.
     """
     best = "mixed" if "mixed" in solved else ("level" if "level" in solved else next(iter(solved)))
     parts = []
@@ -121,12 +130,19 @@ def _service_and_stock(p: xr.Dataset, rows: pd.DataFrame) -> dict[str, tuple[flo
     wanted, missed = (rows["demand"] * weight).sum(), (told.late(rows) * weight).sum()
     stock = (rows["closing"] * weight).groupby(rows["month"]).sum()
     value = (rows["closing"] * cost).groupby(rows["month"]).sum()
+    daily = (rows["demand"] * weight).sum() / _days(rows["month"])
     return {
         "service": (1 - missed / wanted if wanted > 0 else np.nan, "rate"), "late": (missed, unit),
         "lost": ((rows["lost"] * weight).sum(), unit),
         "peak stock": (stock.max(), unit), "average stock": (stock.mean(), unit),
+        "cover": (stock.mean() / daily if daily > 0 else np.nan, "days"),
         "peak stock value": (value.max(), "money"), "average stock value": (value.mean(), "money"),
     }  # fmt: skip
+
+
+def _days(month: pd.Series) -> int:
+    """Return the days of all months from the first to the last."""
+    return (month.max() + pd.offsets.MonthBegin(1) - month.min()).days
 
 
 def _effort(made: pd.DataFrame, people: pd.DataFrame) -> dict[str, tuple[float, str]]:
@@ -143,33 +159,57 @@ def _effort(made: pd.DataFrame, people: pd.DataFrame) -> dict[str, tuple[float, 
 def alarms(p: xr.Dataset, found: xr.Dataset) -> list[tuple[str, float, str]]:
     """Return (subject, quantity, sentence) for every rule the plan had to break: the data contradict each other."""
     out = []
-    for name, words in (("firm_under", "below"), ("firm_over", "above")):
-        cells = (
-            told.frame(found[name], "q").query("q > 0.001")
-            if name in found
-            else pd.DataFrame({"family": [], "plant": []})
-        )
-        for (family, plant), rows in cells.groupby(["family", "plant"]):
-            first = f"{rows['month'].min():%b %Y}"
-            words_of_it = (
-                f"planned {rows['q'].sum():,.0f} {words} its firm plan from {first}: the limits do not allow it."
-            )
-            out.append((f"{family} · {plant} · {words}", rows["q"].sum(), f"{family} at {plant} is {words_of_it}"))
-    over = (
-        told.frame(found["storage_over"].sum("store"), "q").query("q > 0.001")
-        if "storage_over" in found
-        else pd.DataFrame()
-    )
-    if len(over):
-        most, first = over["q"].max(), f"{over['month'].min():%b %Y}"
-        out.append(
-            ("storage", most, f"Stock passes what the locations hold by up to {most:,.0f} units, first in {first}.")
-        )
-    return out
+    for name, (kind, sentence) in BROKEN.items():
+        if name not in found or (name == "idle" and not _charged(found, "idle forbidden")):
+            continue
+        rows = told.frame(found[name], "q").query("q > 0.001")
+        members = [d for d in found[name].dims if d != "month"]
+        for member, each in rows.groupby(members) if len(rows) else ():
+            first = f"{each['month'].min():%b %Y}" if "month" in each else ""
+            words = sentence.format(" at ".join(member), units=f"{each['q'].sum():,.0f}", first=first)
+            out.append((" · ".join((*member, kind)), each["q"].sum(), words))
+    return out + _storage_alarm(found)
+
+
+def _charged(found: xr.Dataset, kind: str) -> bool:
+    return bool(found["cost"].where(found["kind"] == kind, 0.0).sum() > 0)
+
+
+def by_class(p: xr.Dataset, found: xr.Dataset) -> list[tuple[str, float, str]]:
+    """Return (class, units, sentence) of what each class of customers is never delivered, the lightest first."""
+    if "lost_of" not in found:
+        return []
+    missed = (found["lost_of"] + 0.0).sum(["family", "month"]) + found["backlog_of"].isel(month=-1).sum("family")
+    wanted = (p["class_share"] * p["demand"]).sum(["family", "month"])
+    order = p["class"].values[np.argsort(p["class_weight"].values, kind="stable")]
+    cells = [(str(c), float(missed.sel({"class": c})), float(wanted.sel({"class": c}))) for c in order]
+    return [(c, q, f"{c} is not delivered {q:,.0f} of {d:,.0f} units within the plan.") for c, q, d in cells]
+
+
+def _storage_alarm(found: xr.Dataset) -> list[tuple[str, float, str]]:
+    if "storage_over" not in found or not (found["storage_over"] > 0.001).any():
+        return []
+    over = told.frame(found["storage_over"].sum("store"), "q").query("q > 0.001")
+    most, first = over["q"].max(), f"{over['month'].min():%b %Y}"
+    return [("storage", most, f"Stock passes what the locations hold by up to {most:,.0f} units, first in {first}.")]
 
 
 def notes(p: xr.Dataset, solved: dict[str, xr.Dataset]) -> pd.DataFrame:
-    """Return what was assumed (strategy ALL) and every rule a plan had to break, as sentences."""
+    """Return what was assumed (strategy ALL), every rule a plan had to break and who goes short, as sentences."""
     rows = [(tables.ALL, "assumption", f"{n:02d}", np.nan, text) for n, text in enumerate(p.attrs["assumptions"], 1)]
     rows += [(s, "alarm", subject, q, text) for s, found in solved.items() for subject, q, text in alarms(p, found)]
+    rows += [(s, "class", name, q, text) for s, found in solved.items() for name, q, text in by_class(p, found)]
     return pd.DataFrame(rows, columns=["strategy", "kind", "subject", "quantity", "finding"])
+
+
+#: quantity: (kind of alarm, sentence about the member whose rule is broken)
+BROKEN = {
+    "firm_under": ("below", "{} is planned {units} below its firm plan from {first}: the limits do not allow it."),
+    "firm_over": ("above", "{} is planned {units} above its firm plan from {first}: the limits do not allow it."),
+    "final_missed": ("final stock", "{} ends {units} units below the stock it must end with: it cannot be made."),
+    "rate_over": ("rate change", "{} changes its daily rate by {units} more than allowed, first in {first}."),
+    "workers_change_over": ("workers", "{} hires and lays off {units} workers more than allowed, first in {first}."),
+    "workers_missed": ("least workers", "{} lacks {units} worker-months of its least workers, first in {first}."),
+    "outages_missed": ("maintenance", "{} misses {units} months of the maintenance it must have."),
+    "idle": ("idle", "{} has {units} idle hours, first in {first}, though none are allowed."),
+}

@@ -1,11 +1,14 @@
 """Figures of the supply review: stock against target, load against capacity, people."""
 
+import numpy as np
 import pandas as pd
+from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from sop_lib import charts
 
-__all__ = ["load_panels", "people_lines", "stock_panels"]
+__all__ = ["frontier", "load_grid", "load_panels", "people_lines", "stock_panels"]
 
 
 def stock_panels(plan: pd.DataFrame, unit: str) -> Figure:
@@ -48,6 +51,54 @@ def load_panels(load: pd.DataFrame) -> Figure:
         ]
         charts.end_labels(ax, ends)
         charts.month_ticks(ax, pd.DatetimeIndex(part["month"]), every=3)
+    return figure
+
+
+def load_grid(shares: pd.DataFrame, levels: dict[str, float]) -> Figure:
+    """Return load as a share of proven capacity, in percent: per resource and month, the plan above what demand asks.
+
+    Darker from one level to the next; beyond the last one the number stands white on red.
+    """
+    names = list(shares["resource"].drop_duplicates())[:12]
+    months = pd.DatetimeIndex(shares["month"].drop_duplicates().sort_values())
+    rows = [(name, what) for name in names for what in ("plan", "demand")]
+    wide = {w: shares.pivot(index="resource", columns="month", values=w) for w in ("plan", "demand")}
+    cells = np.array([wide[what].loc[name, months].to_numpy(dtype=float) for name, what in rows])
+    steps, colours = [0.0, *levels.values(), 99.0], ["#ffffff", "#faf0e6", "#f2c9c5", charts.SHORT]
+    figure, ax = charts.canvas(8.4, 0.3 * len(rows) + 0.7)
+    shown = np.ma.masked_invalid(cells - 1e-6)  # a level itself is not beyond it
+    ax.pcolormesh(shown, cmap=ListedColormap(colours), norm=BoundaryNorm(steps, 4), edgecolor="white", linewidth=1)
+    for (row, column), value in np.ndenumerate(cells):
+        if np.isfinite(value):
+            colour = "white" if value > max(levels.values()) else charts.INK
+            ax.text(column + 0.5, row + 0.5, f"{100 * value:.0f}", ha="center", va="center", fontsize=7, color=colour)
+    ax.set_yticks([n + 0.5 for n in range(len(rows))], [f"{name}: {what}" for name, what in rows])
+    ax.set_xticks([n + 0.5 for n in range(0, len(months), 3)], [f"{m:%b %y}" for m in months[::3]])
+    ax.invert_yaxis()
+    ax.grid(visible=False)
+    ax.tick_params(length=0)
+    told = ", ".join(f"{level:.0%}" for level in levels.values())
+    ax.set_xlabel(f"percent of proven capacity; darker above {told}")
+    return figure
+
+
+def frontier(stock: pd.DataFrame, changes: pd.DataFrame, unit: str, currency: str) -> Figure:
+    """Return added cost against peak stock and against changes of people, a point per plan; today's is filled.
+
+    A panel whose plans are all alike stays away.
+    """
+    ways = ((stock, "peak_stock", f"peak stock, {unit}"), (changes, "headcount_change", "workers hired and laid off"))
+    drawn = [way for way in ways if len(way[0]) > 1]
+    figure, axes = charts.canvas(8.4, 2.9, columns=max(len(drawn), 1), squeeze=False)
+    for ax, (rows, column, words) in zip(axes.flat, drawn, strict=False):
+        ax.plot(rows[column], rows["added"], color=charts.PLAN, linewidth=1.4, marker="o", markerfacecolor="white")
+        now = rows[rows["added"] == 0]
+        ax.plot(now[column], now["added"], color=charts.PLAN, marker="o", markersize=9, linestyle="")
+        ax.set_xlim(left=0)
+        ax.xaxis.set_major_locator(MaxNLocator(5))
+        ax.set_xlabel(words)
+        ax.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+        charts.scaled(ax, f"{currency} more")
     return figure
 
 

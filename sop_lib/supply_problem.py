@@ -11,18 +11,19 @@ import xarray as xr
 from sop_lib import inventory, mix, months, rough_cut
 from sop_lib.mix import Tables
 from sop_lib.settings import Planning
-from sop_lib.supply_model import FREE, SOURCES
+from sop_lib.supply_data import FREE, SOURCES, Strategy, Switches
 
-__all__ = ["READS", "Tables", "assumptions", "depth", "problem"]
+__all__ = ["READS", "Tables", "assumptions", "depth", "problem", "switches"]
 
 #: the tables a supply plan is made from; only the first must be there
 READS = (
-    "demand_plan", "history", "backtest", "products", "prices", "families", "inventory", "backlog", "receipts",
+    "demand_plan", "history", "backtest", "products", "sales", "prices", "families", "inventory", "backlog", "receipts",
     "resources", "bill_of_resources", "plants", "supply_costs", "materials", "material_receipts",
     "bill_of_materials", "planned_production", "locations", "calendar",
 )  # fmt: skip
 
 HOLDING, BACKLOG, LOST = 0.02, 0.10, 1.5  # where a family states none: shares of unit cost, the first two per month
+OTHERS = "other customers"
 BELOW = 0.8  # price of a unit below target, as a share of a unit owed
 
 
@@ -34,6 +35,11 @@ def depth(tables: Tables) -> str:
     if {"resources", "bill_of_resources"} <= has:
         return "load"
     return "stock" if "inventory" in has else "none"
+
+
+def switches(planning: Planning, strategy: Strategy = "mixed") -> Switches:
+    """Return the rules of the company's plans for a strategy."""
+    return Switches(strategy=strategy, objective=planning.objective)
 
 
 def assumptions(problem: xr.Dataset) -> list[str]:
@@ -66,17 +72,52 @@ def problem(tables: Tables, horizon: pd.DatetimeIndex, planning: Planning) -> xr
     )
     coords = {"family": families, "plant": plants, "month": horizon, "source": pd.Index(SOURCES, name="source")}
     base = xr.Dataset(coords={k: v for k, v in coords.items()})
-    demand = wanted.groupby(["month", "family"], as_index=False)["demand"].sum()
+    demand = _wanted(wanted, said)
     parts = _stock(tables, wanted, demand, coords, planning, said)
     parts |= _routes(tables, shares, coords, parts["standard_cost"].to_series(), said) | _people(tables, coords, said)
     parts |= _resource_limits(tables, wanted, coords, said) | _material_limits(tables, wanted, coords)
+    parts["rate_opening"] = _rate_before(tables, coords)
     parts |= _storage(tables, coords) | _fixed(tables, coords, planning, said)
+    parts |= _classes(tables, coords, planning, said)
     units = tables["families"]["unit"].unique()
     # the order of rows moves sums by their last digit, and ties of the optimum with it
     parts = {name: cells.round(9) if cells.dtype.kind == "f" else cells for name, cells in parts.items()}
     return base.assign(parts).assign_attrs(
         assumptions=tuple(said), depth=depth(tables), unit=units[0] if len(units) == 1 else ""
     )
+
+
+def _classes(tables, coords, planning, said) -> dict:
+    """Return the shares of customers with a weight of their own, by the last twelve months, and those of the others."""
+    weights, sales, first = planning.customer_weights, tables["sales"], coords["month"][0]
+    if not weights or not len(sales):
+        return {}
+    last = sales[sales["month"].between(first - pd.DateOffset(months=12), first - pd.DateOffset(months=1))]
+    names = last["customer"].where(last["customer"].isin(list(weights)), OTHERS)
+    rows = last.assign(family=last["product"].map(mix.family_of(tables)), customer=names)
+    rows["quantity"] = rows["ordered"].fillna(rows["shipped"]).clip(lower=0)
+    sums = rows.pivot_table(index="customer", columns="family", values="quantity", aggfunc="sum", fill_value=0.0)
+    classes = pd.Index([*sorted(weights), OTHERS], name="class")
+    unknown = ", ".join(c for c in classes if c not in sums.index and c != OTHERS)
+    if unknown:
+        said.append(f"customer_weights names {unknown}, without sales in the last twelve months: no share of demand.")
+    whole = sums.reindex(index=classes, columns=coords["family"], fill_value=0.0)
+    whole.loc[OTHERS] += (whole.sum() == 0).astype(float)
+    share = whole / whole.sum()
+    return {
+        "class_share": xr.DataArray(share.to_numpy(), {"class": classes, "family": coords["family"]}),
+        "class_weight": xr.DataArray([weights.get(c, 1.0) for c in classes], {"class": classes}),
+    }
+
+
+def _wanted(wanted: pd.DataFrame, said: list[str]) -> pd.DataFrame:
+    demand = wanted.groupby(["month", "family"], as_index=False)["demand"].sum()
+    below = demand[demand["demand"] < 0]
+    if len(below):
+        said.append(
+            f"Demand of {', '.join(below['family'].unique())} is below zero in {len(below)} months: taken as none."
+        )
+    return demand.assign(demand=demand["demand"].clip(lower=0))
 
 
 def _bill(tables, first, said) -> pd.DataFrame:
@@ -113,6 +154,7 @@ def _stock(tables, wanted, demand, coords, planning, said) -> dict:
         "backlog_months": xr.DataArray(np.maximum(np.ceil(weeks / 4.33), 1.0), one),
         "safety": _array(wished, ["family", "month"], "safety", long, 0.0),
         "standard_cost": xr.DataArray(money["cost"], one),
+        "make_to_order": xr.DataArray(policy["strategy"].isin(["MTO", "ATO"]).astype(float), one),
     }  # fmt: skip
 
 
@@ -198,7 +240,20 @@ def _routes(tables, shares, coords, cost, said) -> dict:
         "limit": xr.concat(limits, dim=source), "unit_cost": xr.concat([made, made, bought_at], dim=source),
         "labour_hours": _array(known, dims, "labour_hours_per_unit", coords, 0.0),
         "share": _array(shares, dims, "share", coords, 0.0),
+        "rate_change_share": _array(routes.fillna({"rate_change_max": FREE}), dims, "rate_change_max", coords, FREE),
+        "min_run": _array(routes, dims, "min_run", coords, 0.0), "lot": _array(routes, dims, "lot", coords, 0.0),
     }  # fmt: skip
+
+
+def _rate_before(tables, coords) -> xr.DataArray:
+    """Return what was made per working day in the last closed month, per family and plant; blank where nothing was."""
+    closed = coords["month"][:1] - pd.offsets.MonthBegin(1)
+    rows = tables["receipts"].query("source == 'made'")
+    rows = rows[rows["month"].isin(closed)].assign(family=lambda t: t["product"].map(mix.family_of(tables)))
+    made = _array(rows, ["family", "plant"], "quantity", coords, np.nan)
+    days = [float(months.working_days(closed, tables["calendar"], p).iloc[0]) for p in coords["plant"]]
+    worked = xr.DataArray(days, {"plant": coords["plant"]})
+    return (made / worked.where(worked > 0)).clip(min=0)
 
 
 def _people(tables, coords, said) -> dict:
@@ -214,7 +269,15 @@ def _people(tables, coords, said) -> dict:
         "overtime_rate": hourly * (1 + plants["overtime_premium"].fillna(0.0)), "shift": shift,
     }  # fmt: skip
     cells = {name: xr.DataArray(column.astype(float), {"plant": coords["plant"]}) for name, column in given.items()}
-    return cells | {"hours_per_worker": cells.pop("shift") * days, "days": days}
+    order = xr.DataArray(np.arange(len(horizon)), {"month": horizon})
+    lead, change = (xr.DataArray(plants[n].astype(float), {"plant": coords["plant"]})
+                    for n in ("hiring_lead_months", "workers_change_max"))  # fmt: skip
+    limits = {
+        "hired_max": xr.where(order < lead.fillna(0.0), 0.0, FREE).transpose("plant", "month"),
+        "workers_change_max": change.fillna(FREE),
+    }
+    hours = cells.pop("shift") * days
+    return cells | limits | {"hours_per_worker": hours, "days": days}
 
 
 def _through(

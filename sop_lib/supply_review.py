@@ -3,13 +3,13 @@
 import numpy as np
 import pandas as pd
 
-from sop_lib import approved, supply_tables
+from sop_lib import approved, inventory, safety, supply_tables
 from sop_lib.mix import Tables
 
 __all__ = [
     "FORMATS", "cost_kinds", "cover", "dearest_limits", "demonstrated_share", "first_overload", "headline",
     "missing", "overload_sentence", "people_by_quarter", "people_sentence", "rate_sentence", "rates",
-    "shortage_sentence", "shortages", "strategies", "strategy_sentence", "to_order",
+    "safety_rules", "shortage_sentence", "shortages", "strategies", "strategy_sentence", "to_order",
 ]  # fmt: skip
 
 
@@ -104,9 +104,12 @@ def cost_kinds(comparison: pd.DataFrame) -> pd.DataFrame:
 
 
 def dearest_limits(shadow_prices: pd.DataFrame, count: int = 10) -> pd.DataFrame:
-    """Return the limits of which one more unit would save most: month, limit, price."""
+    """Return the limits of which one more unit would save most: month, price, and the limit from and to which it holds.
+
+    A blank upper end: it holds for good.
+    """
     rows = shadow_prices.sort_values(["price", "month", "subject"], ascending=[False, True, True]).head(count)
-    return rows[["subject", "constraint", "month", "price", "unit"]].reset_index(drop=True)
+    return rows[["subject", "constraint", "month", "price", "unit", "low", "high"]].reset_index(drop=True)
 
 
 def cover(inventory_plan: pd.DataFrame, count: int = 12) -> pd.DataFrame:
@@ -121,6 +124,26 @@ def demonstrated_share(load: pd.DataFrame) -> pd.DataFrame:
     return grouped.agg(
         capacity=("capacity", "median"), highest_load=("load", "max"), demonstrated=("demonstrated", "max")
     )
+
+
+def safety_rules(found: Tables, inventory_plan: pd.DataFrame, service_level: float) -> pd.DataFrame:
+    """Return safety stock per family made to stock by two rules, in units, with the spread of the forecast error.
+
+    `by_cycle` has no shortage in the wanted share of months (the rule of the plan), `by_fill_rate` serves the wanted
+    share of units, both from monthly orders; `fill_rate` is what the first would serve. 0: the orders alone suffice.
+    """
+    policy = found["families"].set_index("family")
+    policy = policy[~policy["strategy"].isin(["MTO", "ATO"])]
+    demand = inventory_plan.groupby("family")["demand"].mean()
+    spread = inventory.error_spread(found["backtest"], policy["frozen_months"].astype(float).fillna(0) + 1)
+    rows = pd.DataFrame({"spread": spread, "order": demand, "wanted": policy["fill_target"].astype(float)})
+    rows = rows.assign(wanted=rows["wanted"].fillna(service_level)).dropna()
+    rows = rows[(rows["order"] > 0) & rows["wanted"].between(0, 1, inclusive="neither")]
+    each = list(zip(rows["wanted"], rows["order"], rows["spread"], strict=True))
+    rows["by_cycle"] = [safety.for_cycle_service(w, s) for w, _, s in each]
+    rows["by_fill_rate"] = [safety.for_fill_rate(w, lot, s) for w, lot, s in each]
+    rows["fill_rate"] = [safety.fill_rate(h, lot, s) for h, (_, lot, s) in zip(rows["by_cycle"], each, strict=True)]
+    return rows.drop(columns="order").rename_axis("family").reset_index()
 
 
 def people_by_quarter(people: pd.DataFrame, count: int = 12) -> pd.DataFrame:
@@ -213,11 +236,23 @@ def people_sentence(people: pd.DataFrame) -> str:
 
 
 SHOWN = (
-    "total cost", "service", "late", "lost", "peak stock", "average stock", "most workers", "hired", "laid off",
-    "overtime hours",
+    "total cost", "service", "late", "lost", "peak stock", "average stock", "cover", "hired", "laid off",
+    "overtime hours", "subcontract",
 )  # fmt: skip
-FORMATS = dict.fromkeys([*SHOWN, "current", "proposed", "level", "chase", "mixed", "demand", "late"], "{:,.0f}")
+FORMATS = dict.fromkeys(
+    [*SHOWN, "current", "proposed", "level", "chase", "mixed", "minimum", "demand", "late"], "{:,.0f}"
+)
 FORMATS |= dict.fromkeys(["unconstrained", "limit", "over", "ordered", "cost", "workers", "capacity"], "{:,.0f}")
 FORMATS |= dict.fromkeys(["highest_load", "demonstrated"], "{:,.0f}")
-FORMATS |= {"service": "{:.1%}", "change": "{:+,.0f}", "price": "{:,.2f}", "quantity": "{:,.0f}"}
+FORMATS |= dict.fromkeys(["peak_stock", "headcount_change", "low", "high"], "{:,.0f}")
+FORMATS |= dict.fromkeys(["spread", "by_cycle", "by_fill_rate"], "{:,.0f}")
+FORMATS |= {
+    "wanted": "{:.0%}",
+    "fill_rate": "{:.1%}",
+    "added": "{:+,.0f}",
+    "service": "{:.1%}",
+    "change": "{:+,.0f}",
+    "price": "{:,.2f}",
+    "quantity": "{:,.0f}",
+}
 FORMATS |= dict.fromkeys(["hired", "laid_off", "regular_hours", "overtime_hours", "idle_hours"], "{:,.0f}")

@@ -105,7 +105,7 @@ def demonstrated(found: Tables, p: xr.Dataset) -> pd.Series:
 
 
 def _by_output(found: Tables, p: xr.Dataset) -> pd.Series:
-    made = found["receipts"].query("source == 'made'")
+    made = rough_cut.recent(found["receipts"].query("source == 'made'"), pd.Timestamp(p["month"].values[0]))
     if made.empty or not p.sizes["resource"]:
         return pd.Series(dtype=float)
     rate = mix.rates(found["bill_of_resources"], found["products"], ["plant", "resource"], "usage_per_unit")
@@ -146,18 +146,23 @@ LIMITS = {
 
 
 def price_rows(p: xr.Dataset, found: xr.Dataset) -> pd.DataFrame:
-    """Return what one more unit of each limit would save per month, where it would save anything."""
+    """Return what one more unit of each limit would save per month, where it would save anything.
+
+    `low` and `high` are the values of the limit between which the price holds, where the plan states them.
+    """
     parts = []
     for name, (words, dim, unit) in LIMITS.items():
         if f"price_{name}" not in found:
             continue
         price = found[f"price_{name}"] + (found["price_capacity_overtime"] if name == "capacity" else 0.0)
-        rows = frame(price.drop_vars([c for c in price.coords if c not in price.dims]), "price").rename(
-            columns={dim: "subject"}
-        )
-        each = rows["subject"].map(p["resource_unit"].to_series().str.removesuffix("s")) if name == "capacity" else unit
-        parts.append(rows.assign(constraint=words, unit=each).query("price > 1e-6"))
-    return pd.concat(parts, ignore_index=True) if parts else empty("shadow_prices")
+        blank = xr.full_like(price, np.nan)
+        cells = {"price": price} | {side: found.get(f"{side}_{name}", blank) for side in ("low", "high")}
+        rows = xr.Dataset({n: c.drop_vars([x for x in c.coords if x not in c.dims]) for n, c in cells.items()})
+        long = rows.to_dataframe().reset_index().rename(columns={dim: "subject"})
+        each = long["subject"].map(p["resource_unit"].to_series().str.removesuffix("s")) if name == "capacity" else unit
+        parts.append(long.assign(constraint=words, unit=each).query("price > 1e-6"))
+    every = pd.concat(parts, ignore_index=True) if parts else empty("shadow_prices")
+    return every.assign(high=every["high"].replace(np.inf, np.nan))
 
 
 def late(inventory_plan: pd.DataFrame) -> pd.Series:

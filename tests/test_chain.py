@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from conftest import SAMPLE
 
-from sop_lib import archive, inputs, publish, run, settings, steps, tables
+from sop_lib import approved, archive, inputs, publish, run, settings, steps, supply_review, tables
 
 REPO = Path(__file__).parent.parent
 GOLDEN = REPO / "tests" / "golden" / "tables.csv"
@@ -104,6 +104,25 @@ def test_history_holds_every_unit_that_was_ordered(sample_run):
 def test_stock_rolls_forward_in_every_strategy(sample_run):
     rows = sample_run.read("inventory_plan")
     assert np.allclose(rows["opening"] + rows["supply"] - rows["shipped"], rows["closing"], atol=1e-3)
+
+
+def test_the_planted_cut_of_capacity_is_found(sample_run):
+    truth = pd.read_csv(SAMPLE / "truth.csv")
+    cut = truth[truth["cause"] == "capacity cut"].iloc[0]
+    began, ended = pd.Timestamp(cut["from_month"]), pd.Timestamp(cut["to_month"])
+    names = ("resource_load", "inventory_plan", "shadow_prices")
+    plan = {name: approved.proposed(sample_run.read(name), sample_run.read("scenario_comparison")) for name in names}
+    first = supply_review.first_overload(plan["resource_load"]).iloc[0]
+    assert (f"resource={first['resource']}", first["month"]) == (cut["key"], began)
+    load = plan["resource_load"]
+    over = load[load["unconstrained"] > load["capacity"] + load["overtime"]]
+    of_it = over.loc[over["resource"] == first["resource"], "month"]
+    assert set(pd.date_range(began, ended, freq="MS")) <= set(of_it)
+    short = supply_review.shortages(plan["inventory_plan"])
+    assert short["month"].min() >= began  # nobody waits before the cut
+    dear = supply_review.dearest_limits(plan["shadow_prices"], len(pd.date_range(began, ended, freq="MS")))
+    assert dear["month"].between(began, ended).all()
+    assert dear["subject"].str.endswith(first["resource"]).all()
 
 
 def totals(book: archive.Cycle) -> pd.DataFrame:

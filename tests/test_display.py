@@ -130,6 +130,32 @@ def company(strategy: str = "MTS") -> dict[str, pd.DataFrame]:
     return given
 
 
+def test_people_and_working_days_follow_output_in_house():
+    given = company()
+    given["receipts"] = complete("receipts", pd.DataFrame({
+        "month": [months.month("2026-10")], "product": ["p"], "source": ["made"], "plant": ["Tarn"], "quantity": [44.0],
+    }))  # fmt: skip
+    plan = {"scenario": "base", "strategy": "mixed", "month": HORIZON, "family": "A", "plant": "Tarn"}
+    sources = [("regular", [10.0, 0.0]), ("overtime", [8.0, 0.0]), ("subcontract", [5.0, 0.0])]
+    rows = [pd.DataFrame(plan | {"source": source, "quantity": made}) for source, made in sources]
+    given["supply_plan"] = complete("supply_plan", pd.concat(rows, ignore_index=True)).astype(
+        {"cycle": "datetime64[ns]"}
+    )
+    given["supply_costs"] = complete("supply_costs", pd.DataFrame(
+        {"family": ["A"], "plant": ["Tarn"], "make_cost": [1.0], "labour_hours_per_unit": [8.0]}))  # fmt: skip
+    given["plants"] = complete("plants", pd.DataFrame({"plant": ["Tarn"], "hours_per_worker_day": [4.0]}))
+    page = display.family_display(CYCLE, HORIZON, planning=Planning(), tables=given)
+    value = page[page["block"] == "production"].pivot(index="row", columns="month", values="value")
+    assert value.loc["Working days"].tolist() == [22, 21, 23]  # Mondays to Fridays of October to December
+    assert value.loc["People"].tolist() == [44 * 8 / (4 * 22), 18 * 8 / (4 * 21), 0]
+    assert set(page.loc[page["row"] == "People", "unit"]) == {"workers"}
+
+
+def test_without_routes_nobody_is_shown():
+    page = display.family_display(CYCLE, HORIZON, planning=Planning(), tables=company())
+    assert not set(page["row"]) & {"People", "Working days"}
+
+
 def test_page_of_a_family_made_to_stock():
     page = display.family_display(CYCLE, HORIZON, planning=Planning(), tables=company())
     assert set(page["block"]) == {"sales", "production", "inventory", "service"}

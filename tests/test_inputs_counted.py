@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from workbook_edits import add, cell, edit, issue, read
 
-from sop_lib import checks, inputs, months, tables
+from sop_lib import checks, inputs, months, supply_checks, tables
 
 SHARED = Path(__file__).parent.parent.parent / "shared" / "data" / "iowa_liquor"
 ROOT = Path(__file__).parent.parent
@@ -152,6 +152,50 @@ def test_gaps_in_optional_tables_say_what_they_switch_off(small_workbook):
     assert found.loc[("stock_missing", "2026-10"), "rows"] == 2
 
 
+def test_supply_tables_that_contradict_each_other_are_named(small_workbook):
+    plants = ["plant", "workers_opening", "hours_per_worker_day", "wage_per_worker_month", "hiring_cost", "layoff_cost"]
+    add(small_workbook, "plants", [*plants, "overtime_premium", "overtime_max_hours"], ["P", *"1811100"])
+    add(small_workbook, "supply_costs", ["family", "plant", "make_cost"], ["Alpha", "P", "1"], ["Beta", "P", "1"])
+    ahead = months.month_range(months.month("2026-11"), 24)
+    rows = [[f"{m:%Y-%m}", "P", "press", "10", "hours" if n else "minutes"] for n, m in enumerate(ahead)]
+    add(small_workbook, "resources", ["month", "plant", "resource", "capacity", "unit"], *rows)
+    materials = ["material", "on_hand", "lead_time_months", "unit_cost"]
+    add(small_workbook, "materials", materials, ["steel", "9", "24", "1"], ["glue", "0", "23", "1"])
+    fixed = ["month", "family", "plant", "quantity", "firm", "author", "reason"]
+    add(small_workbook, "planned_production", fixed, ["2026-12", "Alpha", "Q", "7", "yes", "role", "why"])
+    counted = [["2026-10", p, q] for p, q in (("A1", "-5"), ("A2", "5"), ("B1", "5"))]
+    add(small_workbook, "inventory", ["month", "product", "on_hand"], *counted)
+    add(small_workbook, "locations", ["location", "type", "storage"], ["DC1", "dc", "10"], ["DC2", "dc", ""])
+    found = read(small_workbook).issues.set_index(["rule", "subject"])
+    assert found.loc[("resource_units", "P · press"), "rows"] == 1
+    assert found.loc[("lead_time_beyond", "steel"), "rows"] == 1
+    assert found.loc[("plan_without_route", "Alpha in Q"), "quantity"] == 7
+    assert found.loc[("stock_negative", "A1"), "quantity"] == -5
+    assert found.loc[("hours_missing", "Alpha in P, Beta in P"), "rows"] == 2
+    assert found.loc[("storage_missing", "DC2"), "rows"] == 1
+
+
+@pytest.mark.parametrize(
+    ("table", "columns", "row", "rule"),
+    [
+        ("supply_costs", "family plant make_cost labour_hours_per_unit", "Alpha P -1 1", "below 0"),
+        ("supply_costs", "family plant make_cost labour_hours_per_unit", "Alpha P 1 -1", "below 0"),
+        ("resources", "month plant resource capacity unit", "2026-11 P press -3 hours", "below 0"),
+        (
+            "planned_production",
+            "month family plant quantity firm author reason",
+            "2026-11 Nobody P 1 yes a b",
+            "Nobody",
+        ),
+    ],
+)
+def test_supply_numbers_that_cannot_be_stop_the_run(small_workbook, table, columns, row, rule):
+    add(small_workbook, table, columns.split(), row.split())
+    with pytest.raises(inputs.InputError, match=rule) as stopped:
+        read(small_workbook)
+    assert table in str(stopped.value)
+
+
 def test_sold_products_without_any_price(small_workbook):
     edit(small_workbook, "sales.csv", lambda rows: [r[:5] for r in rows])
     cell(small_workbook, "products.csv", 4, "unit_price", "")
@@ -260,7 +304,7 @@ def test_an_unusual_horizon(small_workbook):
 
 def test_every_check_is_listed_and_returns_rows_of_data_issues(small_workbook):
     found = read(small_workbook)
-    assert inputs.CHECKS is checks.CHECKS
-    for check in checks.CHECKS.values():
+    assert inputs.CHECKS == checks.CHECKS | supply_checks.CHECKS
+    for check in inputs.CHECKS.values():
         assert check(found.tables, months.month_range(found.cycle, 24)) == []
     assert list(found.issues) == [c for c in tables.table("data_issues").names if c != "cycle"]

@@ -128,3 +128,29 @@ def test_the_stock_of_an_opinion_is_no_plan():
     stock = opinion.assign(measure="inventory", region="ALL")
     assert finance.earlier_plans(pd.concat([opinion, stock]), PRODUCTS).empty
     assert len(finance.earlier_plans(stock.assign(stream="supply"), PRODUCTS)) == 1
+
+
+def test_overall_factors_split_all_hours_as_history_was():
+    """Published first week: 62.80 hours, split 37.87, 19.09, 5.84 (Vollmann, Berry and Whybark)."""
+    plan = pd.DataFrame({"period": [1, 1, 4, 4], "product": list("ABAB"), "quantity": [33, 17, 40, 13]})
+    hours, shares = pd.Series({"A": 0.95, "B": 1.85}), pd.Series({"100": 0.603, "200": 0.304, "300": 0.093})
+    found = rough_cut.overall_factors(plan, hours, shares)
+    assert found["load"].round(2).tolist() == [37.87, 19.09, 5.84, 37.42, 18.86, 5.77]
+    assert found.groupby("period")["load"].sum().round(2).tolist() == [62.8, 62.05]
+
+
+def test_overall_factors_refuse_shares_and_products_that_do_not_fit():
+    plan = pd.DataFrame({"period": [1], "product": ["A"], "quantity": [1]})
+    with pytest.raises(ValueError, match=r"add up to 0\.9"):
+        rough_cut.overall_factors(plan, pd.Series({"A": 1.0}), pd.Series({"100": 0.9}))
+    with pytest.raises(ValueError, match="no hours per unit for A"):
+        rough_cut.overall_factors(plan, pd.Series({"B": 1.0}), pd.Series({"100": 1.0}))
+
+
+def test_load_follows_the_bill():
+    plan = pd.DataFrame({"period": [1, 1, 2], "product": ["A", "B", "A"], "quantity": [10, 20, 5]})
+    bill = pd.DataFrame({
+        "product": ["A", "A", "B"], "resource": ["press", "oven", "press"], "usage_per_unit": [0.5, 1.0, 0.1]
+    })  # fmt: skip
+    found = rough_cut.bill_load(plan, bill)
+    assert found.values.tolist() == [[1, "oven", 10.0], [1, "press", 7.0], [2, "oven", 5.0], [2, "press", 2.5]]

@@ -16,8 +16,9 @@ def test_an_empty_file_gives_the_defaults_and_names_them(tmp_path):
     read = load(tmp_path, "")
     assert read.defaults_used() == {
         "horizon_months": 24, "decision_lag": 2, "service_level": 0.95, "fiscal_year_start": 1,
-        "consensus_rule": "weighted", "hierarchy": ("product", "region"), "strategies": ("level", "chase", "mixed"),
-        "models": "best", "reconciliation": "best", "engine_lost": "fail",
+        "consensus_rule": "weighted", "hierarchy": ("product", "region"),
+        "strategies": ("level", "chase", "mixed", "minimum"), "objective": "least cost",
+        "customer_weights": {}, "models": "best", "reconciliation": "best", "engine_lost": "fail",
     }  # fmt: skip
     assert "horizon_months" not in load(tmp_path, "[planning]\nhorizon_months = 24\n").defaults_used()
 

@@ -114,6 +114,22 @@ def test_costs_and_people_add_the_optimum():
     assert supply_review.shortages(best).empty
 
 
+def test_cover_is_average_stock_in_days_of_mean_demand():
+    out = supply.plan(company(*FULL), HORIZON, MIXED)
+    measures = out["scenario_comparison"].set_index("measure")["value"]
+    rows = out["inventory_plan"]
+    days = (pd.Timestamp("2027-03-01") - HORIZON[0]).days
+    assert measures["cover"] == pytest.approx(rows["closing"].mean() / (rows["demand"].sum() / days))
+
+
+def test_limits_and_rules_are_tried_where_costs_are_known():
+    trials = supply.plan(company(*FULL), HORIZON, MIXED)["supply_trials"]
+    assert {"base", "headcount change", "rule"} <= set(trials["kind"])
+    assert {"without firm output", "the same people", "no overtime"} <= set(trials["trial"])
+    assert tables.check("supply_trials", trials.assign(cycle=HORIZON[0]))["added"].notna().all()
+    assert supply.plan(company("inventory"), HORIZON, PLANNING)["supply_trials"].empty
+
+
 def test_costs_by_kind_sum_to_the_total():
     rows = planned(*FULL)["scenario_comparison"]
     kinds = rows[rows["measure"].str.startswith("cost: ")].groupby("strategy")["value"].sum()
@@ -157,6 +173,32 @@ def test_broken_firm_plan_is_an_alarm():
     assert "below its firm plan from Nov 2026" in notes["finding"].iloc[0]
 
 
+def test_rules_of_the_house_come_from_the_tables():
+    given = company(*FULL)
+    given["plants"] = given["plants"].assign(hiring_lead_months=2.0, workers_change_max=3.0)
+    given["supply_costs"] = given["supply_costs"].assign(rate_change_max=0.1, min_run=50.0, lot=10.0)
+    given["families"] = given["families"].assign(strategy="MTO")
+    p = supply_problem.problem(given, HORIZON, PLANNING)
+    assert p["hired_max"].squeeze().values.tolist() == [0, 0, np.inf, np.inf]
+    numbers = ("workers_change_max", "rate_change_share", "min_run", "lot", "make_to_order")
+    assert [p[n].item() for n in numbers] == [3, 0.1, 50, 10, 1]
+    assert p["rate_opening"].item() == pytest.approx(90 / 22)  # made in October, 22 working days
+
+
+def test_the_customer_who_weighs_most_goes_short_last():
+    given = company(*FULL)
+    given["resources"] = given["resources"].assign(capacity=30.0, overtime=0.0)
+    sold = pd.DataFrame(
+        {"month": [BEFORE, BEFORE], "product": "G1", "customer": ["Key", "Shop"], "ordered": [30.0, 70.0]}
+    )
+    given["sales"] = tables.check("sales", sold)
+    planning = Planning(strategies=("mixed",), customer_weights={"Key": 3.0})
+    notes = supply.plan(given, HORIZON, planning)["supply_notes"].query("kind == 'class'").set_index("subject")
+    assert notes.index.tolist() == ["other customers", "Key"]
+    assert notes.loc["Key", "quantity"] == 0 < notes.loc["other customers", "quantity"]
+    assert notes.loc["Key", "finding"] == "Key is not delivered 0 of 150 units within the plan."
+
+
 def test_options_close_a_shortage_and_the_best_is_recommended():
     given = company(*FULL)
     given["resources"] = given["resources"].assign(capacity=45.0, overtime=0.0)
@@ -181,3 +223,25 @@ def test_shares_of_plants_follow_what_was_made():
     given["supply_costs"] = pd.concat([given["supply_costs"], more])
     shares = mix.plant_shares(given, pd.Index(["Grills"], name="family"))
     assert shares.set_index("plant")["share"].to_dict() == {"Brek": 0.0, "Tarn": 1.0}
+
+
+def test_safety_stock_by_two_rules():
+    """Errors of ten units either way, orders of a hundred a month: 0.95 of months, or of units, without a shortage."""
+    origins = pd.date_range("2026-01-01", periods=2, freq="MS")
+    backtest = pd.DataFrame({
+        "level": "family", "family": "Grills", "model": "combination", "lag": 1, "origin": origins,
+        "forecast": [110.0, 90.0], "actual": 100.0,
+    })  # fmt: skip
+    found = company("families") | {"backtest": backtest}
+    plan = pd.DataFrame({"family": "Grills", "month": HORIZON, "demand": 100.0})
+    (row,) = supply_review.safety_rules(found, plan, 0.95).to_dict("records")
+    assert row["spread"] == 10
+    assert row["by_cycle"] == pytest.approx(16.449, abs=1e-3)
+    assert row["by_fill_rate"] == 0  # orders of a hundred serve 96 % by themselves
+    assert row["fill_rate"] == pytest.approx(1 - 10 * 0.0209 / 100, abs=1e-4)  # loss of z = 1.645 is 0.0209
+
+
+def test_a_family_made_to_order_has_no_safety_stock():
+    found = company("families")
+    found["families"] = found["families"].assign(strategy="MTO")
+    assert supply_review.safety_rules(found, pd.DataFrame({"family": ["Grills"], "demand": [1.0]}), 0.95).empty

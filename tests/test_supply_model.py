@@ -5,8 +5,8 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sop_lib import supply_model
-from sop_lib.supply_model import Switches, solve
+from sop_lib import supply, supply_model
+from sop_lib.supply_model import Switches, again, keep, solve
 
 
 def array(values, *dims: str) -> xr.DataArray:
@@ -123,6 +123,202 @@ def test_unknown_numbers_are_refused_by_name():
         solve(problem([1.0], shifts=3.0))
 
 
+def test_numbers_that_cannot_be_are_refused_with_their_place():
+    with pytest.raises(ValueError, match="lost_cost -1 at Grills · 2026-11-01: give a number of 0 or more"):
+        solve(problem([1.0], lost_cost=-1.0))
+    with pytest.raises(ValueError, match="wage nan at Tarn"):
+        solve(problem([1.0], wage=np.nan))
+
+
+# Rules of the house
+
+
+def test_a_rate_changes_no_more_than_it_may():
+    p = problem([10, 10, 40], rate_change_max=5.0, rate_opening=10.0, holding_cost=1.0)
+    found = solve(p)
+    assert np.allclose(made(found), [15, 20, 25])  # 5 more each month
+    assert np.allclose(np.diff([10, *made(found)]), 5)
+
+
+def test_a_rate_change_may_be_a_share_of_the_rate_before():
+    p = problem([100, 100, 400], rate_change_share=0.1, rate_opening=100.0, holding_cost=0.5)
+    assert np.allclose(made(solve(p)), [110, 121, 133.1])
+    free = np.array(made(solve(p.assign(rate_opening=np.nan))))  # the first month may be anything
+    assert np.allclose(free[1:], 1.1 * free[:-1])
+    assert free.sum() == pytest.approx(600)
+
+
+def test_a_change_of_rate_is_paid_per_unit_a_day():
+    days = array([[20, 10]], "plant", "month")
+    p = problem([100, 100], days=days, rate_opening=5.0, rate_up_cost=3.0, rate_down_cost=2.0, holding_cost=1.0)
+    assert float(solve(p)["cost"].sel(kind="rate changes")) == 15  # 5 a day, then 10
+
+
+def test_a_rate_that_cannot_be_kept_is_broken_with_an_alarm():
+    firm = array([[[0, 50]]], "family", "plant", "month")
+    found = solve(problem([0, 50], firm=firm, rate_change_max=10.0))
+    assert found["rate_over"].squeeze().values.tolist() == [0, 40]
+    assert supply.alarms(problem([0, 50]), found)[0][2].startswith("Grills at Tarn changes its daily rate by 40 more")
+
+
+def people(demand: list, **numbers) -> xr.Dataset:
+    given = {"labour_hours": 1.0, "hours_per_worker": 10.0, "workers_opening": 1.0, "wage": 1.0}
+    return problem(demand, **(given | numbers))
+
+
+def test_workers_change_no_more_than_they_may():
+    found = solve(people([10, 60, 60], workers_change_max=2.0, holding_cost=200.0))
+    assert found["workers"].squeeze().values.tolist() == [3, 5, 6]
+    shared = solve(people([10, 60, 60], workers_opening=2.0, workers_change_share=0.5, holding_cost=200.0))
+    assert np.allclose(shared["workers"].squeeze().values, [3, 4.5, 6])
+
+
+def test_nobody_is_hired_before_the_lead_time():
+    found = solve(people([30, 30, 30], hired_max=array([[0, 0, np.inf]], "plant", "month")))
+    assert found["workers"].squeeze().values.tolist() == [1, 1, 3]
+    forced = solve(people([30], hired_max=0.0, workers_min=2.0))
+    assert float(forced["workers_missed"].sum()) == 1
+
+
+def test_minimum_keeps_the_people_of_the_slackest_month_and_subcontracts_the_rest():
+    p = people([10, 40, 20], limit=array([np.inf, np.inf, np.inf], "source"), overtime_per_worker=5.0)
+    p = p.assign(unit_cost=array([1.0, 2.0, 9.0], "source"), holding_cost=1.0)
+    found = solve(p, Switches("minimum"))
+    assert found["workers"].squeeze().values.tolist() == [1, 1, 1]
+    assert found["make"].sel(source="subcontract").squeeze().values.tolist() == [0, 30, 10]
+
+
+def test_what_is_made_to_order_is_not_made_ahead():
+    p = pressed([10, 10, 40], [20, 20, 20], make_to_order=1.0, backlog_cost=1.0)
+    found = solve(p)
+    assert float(found["stock"].sum()) == 0
+    assert float(found["lost"].sum()) == 20
+
+
+def test_required_final_stock_is_there_or_an_alarm():
+    assert made(solve(problem([10, 10], final_stock=5.0, holding_cost=1.0))) == [10, 15]
+    found = solve(pressed([10, 10], [10, 12], final_stock=5.0, lost_cost=1.0))
+    assert float(found["final_missed"].sum()) == 0  # a sale is lost for it: it must be there
+    assert float(found["lost"].sum()) == 3
+    short = solve(pressed([10, 10], [1, 1], final_stock=5.0))
+    assert float(short["final_missed"].sum()) == 3
+    assert supply.alarms(problem([1, 1]), short)[0][0] == "Grills · final stock"
+
+
+def test_holding_on_average_stock_halves_the_ends():
+    p = problem([10, 10], firm=array([[[20, 10]]], "family", "plant", "month"), opening_stock=4.0, holding_cost=2.0)
+    closing, average = (
+        float(solve(p, Switches(holding_on=on))["cost"].sel(kind="holding")) for on in ("closing", "average")
+    )
+    assert (closing, average) == (2 * (14 + 14), (4 + 14) + (14 + 14))
+
+
+def test_the_lightest_class_goes_short_first():
+    share = array([[[0.5, 0.5]], [[0.5, 0.5]]], "class", "family", "month")
+    p = pressed([40, 40], [25, 25], class_share=share).assign_coords({"class": ["gold", "plain"]})
+    found = solve(p.assign(class_weight=array([3.0, 1.0], "class")))
+    assert found["lost_of"].sum(["family", "month"]).values.tolist() == [0, 30]
+    assert float(found["lost"].sum()) == 30
+    assert float(found["cost"].sel(kind="lost sales")) == 3000
+
+
+def test_service_first_serves_what_does_not_pay():
+    p = problem([10], unit_cost=150.0)  # a lost unit costs 100
+    assert float(solve(p)["lost"].sum()) == 10
+    first = solve(p, Switches(objective="service first"))
+    assert (float(first["lost"].sum()), float(first["cost"].sel(kind="production"))) == (0, 1500)
+
+
+def test_service_first_still_saves_where_service_is_the_same():
+    p = pressed([10, 10, 40], [20, 20, 20], holding_cost=1.0, backlog_cost=50.0, backlog_months=1.0)
+    assert solve(p, Switches(objective="service first"))["make"].equals(solve(p)["make"])
+
+
+def test_runs_and_lots_are_whole_and_their_set_up_is_paid():
+    p = problem([30, 30, 30], setup_cost=50.0, holding_cost=1.0)
+    assert made(solve(p)) == [60, 0, 30]  # one set-up saved for 30 units held a month
+    lots = solve(problem([30, 30, 30], lot=40.0, holding_cost=1.0))
+    assert made(lots) == [40, 40, 40]
+    runs = solve(problem([30, 10, 30], min_run=25.0, holding_cost=1.0))
+    assert all(q == 0 or q >= 25 for q in made(runs))
+    assert lots.attrs["gap"] < 1e-6
+    firm = array([[[33, np.nan, np.nan]]], "family", "plant", "month")
+    assert made(solve(problem([30, 30, 30], lot=40.0, firm=firm))) == [33, 40, 40]
+
+
+def test_whole_numbers_have_the_prices_of_their_plan():
+    p = pressed([10, 40], [20, 20], holding_cost=1.0, setup_cost=5.0)
+    found = solve(p)
+    assert float((found["price_capacity"] + found["price_capacity_overtime"]).sel(resource="press").min()) > 90
+
+
+def test_orders_come_in_time_for_age_and_class():
+    share = array([[[0.5] * 3], [[0.5] * 3]], "class", "family", "month")
+    p = pressed([30, 0, 0], [10, 10, 10], backlog_cost=1.0, backlog_months=1.0, class_share=share)
+    found = solve(p.assign_coords({"class": ["gold", "plain"]}))
+    assert found["backlog"].values.tolist() == [[10, 0, 0]]
+
+
+# Solving again
+
+
+def changes(p: xr.Dataset) -> dict[str, xr.Dataset]:
+    return {
+        "demand": p.assign(demand=p["demand"] * 1.1), "capacity": p.assign(capacity=p["capacity"] * 0.8),
+        "cost": p.assign(unit_cost=p["unit_cost"] * 1.3), "overtime": p.assign(overtime_per_worker=9.0),
+        "hours": p.assign(hours_per_worker=8.0), "firm": p.assign(firm=p["firm"] * 0.5),
+        "usage": p.assign(usage=p["usage"] * 2),
+    }  # fmt: skip
+
+
+def test_order_of_solving_changes_nothing_and_the_base_stays():
+    p = supply_model.filled(typical())
+    kept = keep(p)
+    forth = {name: again(kept, q) for name, q in changes(p).items()}
+    back = {name: again(kept, q) for name, q in reversed(changes(p).items())}
+    assert all(forth[name].identical(back[name]) for name in forth)
+    assert again(kept, p)["make"].equals(kept.plan["make"])
+
+
+def test_a_plan_found_again_is_the_one_found_anew():
+    p = supply_model.filled(typical())
+    kept = keep(p)
+    for name, changed in changes(p).items():
+        anew, found = solve(changed), again(kept, changed)
+        assert np.allclose(anew["make"], found["make"], atol=1e-5), name
+        assert float(anew["cost"].sum()) == pytest.approx(float(found["cost"].sum()))
+    chase = again(kept, p, Switches("chase"))
+    assert np.allclose(chase["make"], solve(p, Switches("chase"))["make"], atol=1e-5)
+
+
+def test_ties_are_broken_the_same_way_from_any_start():
+    """Two plants at the same cost, any month as good as another: many optima."""
+    p = problem([10, 10, 10]).assign_coords(plant=["Brek", "Tarn"]).assign(unit_cost=1.0)
+    kept = keep(supply_model.filled(p))
+    other = again(kept, kept.problem.assign(demand=kept.problem["demand"] * 3))
+    assert again(keep(supply_model.filled(p.assign(demand=p["demand"] * 3))), p)["make"].equals(kept.plan["make"])
+    assert float(other["make"].sum()) == 90
+
+
+def test_prices_hold_in_their_range_and_no_further():
+    p = supply_model.filled(typical())
+    kept = keep(p)
+    held, base, step = supply_model.ranges(kept), float(kept.plan["cost"].sum()), 0.01
+    price = kept.plan["price_capacity"] + kept.plan["price_capacity_overtime"]
+    assert (price > 1e-6).any()
+    for at in np.argwhere(price.values > 1e-6):
+        limit, low, high = (
+            float(a.values[tuple(at)]) for a in (p["capacity"], held["low_capacity"], held["high_capacity"])
+        )
+        assert low <= limit <= high
+        for side, room in ((step, high - limit), (-step, limit - low)):
+            if room >= step:
+                moved = p["capacity"].copy()
+                moved.values[tuple(at)] += side
+                saved = (base - float(again(kept, p.assign(capacity=moved))["cost"].sum())) / side
+                assert saved == pytest.approx(float(price.values[tuple(at)]), abs=1e-3)
+
+
 quantity = st.integers(0, 500)
 
 
@@ -156,30 +352,79 @@ def instances(draw) -> xr.Dataset:
     )  # fmt: skip
 
 
+def typical() -> xr.Dataset:
+    """Two families in two plants that share hours of one resource, short in the second half."""
+    coords = {
+        "family": ["A", "B"],
+        "plant": ["Tarn", "Brek"],
+        "month": pd.date_range("2026-11-01", periods=6, freq="MS"),
+    }
+    firm = np.full((2, 2, 6), np.nan)
+    firm[0, 0, 0] = 60.0
+    p = xr.Dataset(coords=coords | {"source": list(supply_model.SOURCES), "resource": ["press"]})
+    return p.assign(
+        demand=array([[90, 100, 120, 150, 190, 170], [50, 40, 70, 90, 80, 95]], "family", "month"), opening_stock=20.0,
+        target=15.0, limit=array([np.inf, np.inf, 12.0], "source"),
+        unit_cost=array([[7, 9], [5, 4]], "family", "plant"),
+        labour_hours=array([[1.0, 0.5], [0.2, 1.0]], "family", "plant"), hours_per_worker=10.0, overtime_per_worker=2.0,
+        workers_opening=array([8.0, 5.0], "plant"), workers_max=14.0, wage=30.0, overtime_rate=5.0, hiring_cost=20.0,
+        layoff_cost=40.0, plant_of=("resource", ["Tarn"]), usage=0.5,
+        capacity=array([[50, 50, 45, 40, 40, 40]], "resource", "month"),
+        capacity_overtime=6.0, firm=array(firm, "family", "plant", "month"), holding_cost=1.0, backlog_cost=2.0,
+        lost_cost=60.0, below_cost=2.4, backlog_months=1.0,
+    )  # fmt: skip
+
+
 @given(instances())
 @settings(max_examples=5, deadline=None)
 def test_laws_of_every_plan(p):
     totals = {}
+    p = p.assign_coords(store=["all"]).assign(storage=array([[300.0] * 4], "store", "month"))
     for strategy in ("mixed", "level", "chase"):
         found = solve(p, Switches(strategy))
+        held = found["stock"].sum("family") - found["storage_over"].squeeze()
+        assert (held <= 300 + 1e-6).all()
         totals[strategy] = float(found["cost"].sum())
         supply = found["make"].sum(["plant", "source"])
         net = p["opening_stock"] - p["opening_backlog"] + (supply + found["lost"] - p["demand"]).cumsum("month")
-        assert np.allclose(net, found["stock"] - found["backlog"], atol=1e-5)
+        assert np.allclose(net, found["stock"] - found["backlog"], rtol=0, atol=1e-6)
         in_house = found["make"].sel(source=["regular", "overtime"]).sum("source").sel(plant="Tarn")
-        assert ((p["usage"] * in_house).sum("family") <= p["capacity"].squeeze() + p["capacity_overtime"] + 1e-5).all()
+        assert ((p["usage"] * in_house).sum("family") <= p["capacity"].squeeze() + p["capacity_overtime"] + 1e-6).all()
         assert (found["make"] <= p["limit"] + 1e-6).all()
         assert (found["backlog"].values >= 0).all()
     assert totals["mixed"] <= min(totals["level"], totals["chase"]) * (1 + 1e-7) + 1e-3
 
 
-@given(instances(), st.sampled_from(["mixed", "level", "chase"]))
+@given(
+    instances(),
+    st.sampled_from(["mixed", "level", "chase", "minimum"]),
+    st.sampled_from(["least cost", "service first"]),
+)
 @settings(max_examples=6, deadline=None)
-def test_absurd_data_still_solve(p, strategy):
-    absurd = p.assign(demand=p["demand"] * 50, capacity=p["capacity"] * 0, opening_stock=p["opening_stock"] * 1e4)
-    store = absurd.assign_coords(store=["all"]).assign(storage=array([[1.0] * 4], "store", "month"))
-    found = solve(store, Switches(strategy, idle_allowed=False, hire_layoff=False))
+def test_absurd_data_still_solve_and_raise_alarms(p, strategy, objective):
+    store = p.assign_coords(store=["all"]).assign(storage=array([[1.0] * 4], "store", "month"))
+    absurd = store.assign(
+        demand=p["demand"] * 50, capacity=p["capacity"] * 0, opening_stock=p["opening_stock"] * 1e4, final_stock=1e7,
+        firm=xr.full_like(p["demand"], 7e4).expand_dims(plant=p["plant"]), rate_change_max=0.0, hired_max=0.0,
+        workers_min=99.0, workers_max=5.0, workers_change_share=0.0,
+    )  # fmt: skip
+    found = solve(absurd, Switches(strategy, idle_allowed=False, hire_layoff=False, objective=objective))
     assert np.isfinite(float(found["cost"].sum()))
+    kinds = {subject.split(" · ")[-1] for subject, _, _ in supply.alarms(absurd, found)}
+    assert {"below", "final stock"} <= kinds
+
+
+@given(instances(), st.sampled_from(["capacity", "limit", "workers_max", "overtime_per_worker", "capacity_overtime"]))
+@settings(max_examples=6, deadline=None)
+def test_relaxing_a_limit_never_costs_and_money_scales(p, name):
+    p = supply_model.filled(p)
+    kept = keep(p)
+    total = float(kept.plan["cost"].sum())
+    assert float(again(kept, p.assign({name: p[name] * 1.5 + 1}))["cost"].sum()) <= total * (1 + 1e-7) + 1e-3
+    money = [n for n in p if str(n).endswith(("cost", "wage", "rate")) and n != "standard_cost"]
+    assert float(again(kept, p.assign({n: p[n] * 7 for n in money}))["cost"].sum()) == pytest.approx(
+        7 * total, rel=1e-6
+    )
 
 
 def test_same_problem_same_plan():

@@ -1,0 +1,217 @@
+"""Published planning problems through the shipped functions, by switches and data alone.
+
+python -m benchmarks.supply_cases DIR [--json]
+
+Each *.json of DIR is one problem. Planning problems go through the one supply model, lot sizes, safety stocks and
+load through theirs. Prints id, kind, expected, got and ok; exit 1 when one does not match within its tolerance,
+2 when one has a kind or a field that is not known: it is named, never ignored.
+"""
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.supply_numbers import Unread, needed
+from benchmarks.supply_readers import FIELDS, READERS
+from sop_lib import echelons, lots, rough_cut, safety, supply_model
+
+__all__ = ["answer", "measured", "unknown"]
+
+PART = {"source": "name capacity unit_cost", "node": "T si_ext s_ext h z sigma"}
+FIELDS = FIELDS | {
+    "lot_sizing": ("demand setup holding unit_cost", "", "type"),
+    "rccp": ("mps hours_per_unit historical_share", "", "type"),
+    "safety_stock": (
+        "mean sd lead_time lead_time_sd review_period ltd_mean ltd_sd Q rop csl fill_rate z annual_demand K h p",
+        "", "type",
+    ),
+    "safety_stock_gsm": ("nodes arcs", "", "type"),
+}  # fmt: skip
+TOP = "id name kind source provenance data strategy objective tolerance notes verified"
+ANSWERS_BESIDE = re.compile(r"plan|expected|published|objective|revenue|profit|provenance|note")
+
+
+def unknown(case: dict) -> list[str]:
+    """Return every field of a case that no reader takes, with where it stands."""
+    kind = case.get("kind")
+    if kind not in FIELDS:
+        return [f"kind {kind}"]
+    data, strategy = case["data"], case.get("strategy") or {}
+    data_fields, cost_fields, rules = FIELDS[kind]
+    found = [n for n in case if n not in TOP.split() and not ANSWERS_BESIDE.search(n)]
+    found += _beyond("data", data, data_fields) + _beyond("strategy", strategy, f"{rules} rule note")
+    found += _beyond("data.cost", data.get("cost") or {}, cost_fields)
+    for source in data.get("sources", []):
+        found += _beyond("data.sources", source, PART["source"])
+    for node in data.get("nodes", {}).values():
+        found += _beyond("data.nodes", node, PART["node"])
+    return list(dict.fromkeys(found))
+
+
+def _beyond(where: str, given: dict, known: str) -> list[str]:
+    return [f"{where}.{name}" for name in given if name not in known.split()]
+
+
+def planned(case: dict) -> float:
+    """Return the cost of the best plan, or its profit where the objective is profit."""
+    d = {"cost": {}} | case["data"]
+    p, switches, constant = READERS[case["kind"]](d, case.get("strategy") or {"type": "mixed"})
+    found = supply_model.solve(p, switches)
+    cost = float(found["cost"].sum())
+    if broken := _broken(found, case["kind"]):
+        raise Unread(f"no plan does what is asked: {', '.join(broken)}")
+    if case["kind"] == "multi_product_capacity":
+        return constant - cost
+    sold = float((np.array(needed(d, "price")) * np.array(d["demand"])).sum()) if "profit" in case["objective"] else 0.0
+    return sold - cost - constant if sold else cost + constant
+
+
+def _broken(found, kind: str) -> list[str]:
+    """Return what the best plan does not do of what a problem asks; only a market need not be served."""
+    rules = ("final_missed", "firm_under", "firm_over", "workers_missed", "storage_over", "outages_missed")
+    left = {name: float(found[name].sum()) for name in rules if name in found}
+    if kind != "multi_product_capacity":
+        left |= {"lost": float(found["lost"].sum()), "owed at the end": float(found["backlog"].isel(month=-1).sum())}
+    return [name.replace("_", " ") for name, units in left.items() if units > 1e-5]
+
+
+def lot_sizing(case: dict) -> float:
+    d = case["data"]
+    wanted = pd.Series(d["demand"], dtype=float)
+    found = lots.best_lots(wanted, *(_each(d.get(n, 0), wanted) for n in ("setup", "holding", "unit_cost")))
+    return float(found[["setup_cost", "unit_cost", "holding_cost"]].sum().sum())
+
+
+def _each(value, like: pd.Series):
+    return pd.Series(value, like.index, dtype=float) if isinstance(value, list) else float(value)
+
+
+def load(case: dict) -> float:
+    """Return hours: the total, or those of the work centre and period that the objective names."""
+    d = case["data"]
+    plan = (
+        pd.DataFrame(d["mps"]).rename_axis(index="period", columns="product").stack().rename("quantity").reset_index()
+    )
+    found = rough_cut.overall_factors(plan, pd.Series(d["hours_per_unit"]), pd.Series(d["historical_share"]))
+    named = [r for r in d["historical_share"] if re.search(rf"\b{re.escape(str(r))}\b", case["objective"])]
+    return float(found["load"][found["resource"].isin(named or d["historical_share"])].sum())
+
+
+def stock(case: dict) -> float:
+    """Return what the objective asks of one stock."""
+    d, asked = case["data"], case["objective"].lower()
+    if "annual_demand" in d and ("p" in d or ("Q" not in d and "fill_rate" not in d and "csl" not in d)):
+        best = safety.lot_and_reorder_point(
+            d["annual_demand"], needed(d, "K"), needed(d, "h"), needed(d, "p"), *_lead(d)
+        )
+        names = {"cost": "cost", "safety": "safety", "reorder": "reorder_point", "rop": "reorder_point",
+                 "r": "reorder_point", "quantity": "lot", "lot": "lot", "q": "lot"}  # fmt: skip
+        return best[names[_asked(asked, names)]]
+    mean, sigma = _lead(d)
+    held = _held(d, mean, sigma)
+    ways: dict[str, Callable[[], float]] = {
+        "cycle service": lambda: safety.cycle_service(held, sigma), "csl": lambda: safety.cycle_service(held, sigma),
+        "fill rate": lambda: safety.fill_rate(held, _lot(d), sigma), "safety": lambda: held,
+        "shortage": lambda: sigma * safety.loss(held / sigma), "short": lambda: sigma * safety.loss(held / sigma),
+        "reorder": lambda: mean + held, "rop": lambda: mean + held, "base stock": lambda: mean + held,
+        "order up": lambda: mean + held,
+    }  # fmt: skip
+    return ways[_asked(asked, ways)]()
+
+
+def _asked(objective: str, names) -> str:
+    for name in names:
+        if re.search(rf"\b{name}", objective) if len(name) > 1 else re.search(rf"\b{name}\b", objective):
+            return name
+    raise Unread(f"objective '{objective}' is none of {', '.join(names)}")
+
+
+def _lead(d: dict) -> tuple[float, float]:
+    """Return mean and spread of demand over the lead time, and over the review period where there is one."""
+    time = d.get("lead_time", 1) + d.get("review_period", 0)
+    mean = d["ltd_mean"] if "ltd_mean" in d else d.get("mean", 0) * time
+    if "ltd_sd" in d:
+        return mean, d["ltd_sd"]
+    return mean, safety.spread(needed(d, "sd"), time, d.get("mean", 0), d.get("lead_time_sd", 0))
+
+
+def _lot(d: dict) -> float:
+    if "Q" in d:
+        return d["Q"]
+    return (2 * needed(d, "annual_demand") * needed(d, "K") / needed(d, "h")) ** 0.5
+
+
+def _held(d: dict, mean: float, sigma: float) -> float:
+    if "rop" in d:
+        return d["rop"] - mean
+    if "fill_rate" in d:
+        return safety.for_fill_rate(d["fill_rate"], _lot(d), sigma)
+    if "csl" in d:
+        return safety.for_cycle_service(d["csl"], sigma)
+    return needed(d, "z") * sigma
+
+
+def network(case: dict) -> float:
+    d = case["data"]
+    names = {"T": "time", "si_ext": "inbound", "s_ext": "promise", "h": "holding", "z": "z", "sigma": "spread"}
+    nodes = pd.DataFrame.from_dict(d["nodes"], orient="index").rename(columns=names)
+    nodes = nodes.reindex(columns=list(names.values())).rename_axis("stage").reset_index()
+    links = pd.DataFrame([[str(a), str(b)] for a, b in d["arcs"]], columns=["supplier", "customer"])
+    return float(echelons.guaranteed_service(nodes, links)["cost"].sum())
+
+
+ANSWERS: dict[str, Callable[[dict], float]] = dict.fromkeys(READERS, planned) | {
+    "lot_sizing": lot_sizing, "rccp": load, "safety_stock": stock, "safety_stock_gsm": network,
+}  # fmt: skip
+
+
+def answer(case: dict) -> dict:
+    """Return id, kind, expected, got, whether they match within the case's tolerance, and what was not read."""
+    out = {"id": case.get("id"), "kind": case.get("kind"), "expected": case.get("expected_objective"), "got": None}
+    if fields := unknown(case):
+        return out | {"ok": False, "unknown": fields}
+    try:
+        got = ANSWERS[case["kind"]](case)
+    except KeyError as error:
+        return out | {"ok": False, "problem": f"{error} is not given"}
+    except ValueError as error:
+        return out | {"ok": False, "problem": str(error)}
+    near = abs(got - case["expected_objective"]) <= case["tolerance"]
+    return out | {"got": round(got, 6) if np.isfinite(got) else None, "ok": bool(near)}
+
+
+def measured(folder: Path) -> list[dict]:
+    """Return the answer to every case of a folder, by file name."""
+    return [answer(json.loads(path.read_text(encoding="utf-8"))) for path in sorted(folder.glob("*.json"))]
+
+
+def _line(row: dict) -> str:
+    got = "–" if row["got"] is None else f"{row['got']:,.4f}"
+    why = "; ".join(row.get("unknown", [])) or row.get("problem", "")
+    told = f"  not known: {why}" if "unknown" in row else f"  {why}" if why else ""
+    return f"{row['id']:<24} {row['kind']:<24} {row['expected']:>14,} {got:>16} {'ok' if row['ok'] else 'NO'}{told}"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print every answer; return the exit code."""
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    asked.add_argument("folder", type=Path)
+    asked.add_argument("--json", action="store_true")
+    given = asked.parse_args(arguments)
+    rows = measured(given.folder)
+    if not rows:
+        sys.exit(f"{given.folder} holds no case: one *.json for each problem")
+    print(json.dumps(rows, indent=1) if given.json else "\n".join(_line(row) for row in rows))
+    if any("unknown" in row for row in rows):
+        return 2
+    return 0 if all(row["ok"] for row in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
