@@ -43,7 +43,7 @@ NUMBERS = "planned actual low high volume taken left stock demand left_over left
 LOOKS: dict = FORMATS | dict.fromkeys([*NUMBERS.split(), "statistical", "resource_hours"], "{:,.0f}")
 LOOKS |= dict.fromkeys(["ratio", "ramp", "cannibalised", "weight", "noise"], "{:.0%}") | {"score": "{:.2f}"}
 WHEN = ("forecast", "backtest")
-WHERE = ("kind", "product", "family", "region")  # of an event; its name says it
+WHERE = ("kind", "product", "family", "region", "planned")  # of an event; its name and units say it
 LOOKS |= {"difference": "{:+,.0f}", "rate": "{:+.0%}", "base": "{:.1%}"}
 
 
@@ -92,7 +92,12 @@ def views(agreed: streams.Consensus, unit: str) -> HTML:
     shown: dict = {"source": "demand_streams", "formats": LOOKS | {"wape": "{:.1%}"}, "empty": "None."}
     return page.together(
         page.bullets([streams.spread_sentence(agreed.streams, unit or "units"), *agreed.remarks]),
-        page.table(weights, caption="Weight of each stream, on average where it speaks", labels={"base": "statistical"}, **shown),
+        page.table(
+            weights,
+            caption="Weight of each stream, on average where it speaks",
+            labels={"base": "statistical"},
+            **shown,
+        ),
         page.table(year, caption="What streams say of the next twelve months beside the plan", **shown),
     )
 
@@ -176,7 +181,7 @@ def context(effects: pd.DataFrame, tried: pd.DataFrame, cycle: pd.Timestamp, sai
     rates: dict = dict.fromkeys(["claimed", "achieved", "low", "high", "used"], "{:+.1%}") | {
         "return_on_spend": "{:+.0%}"
     }
-    rates |= dict.fromkeys(["units", "spend", "margin"], "{:,.0f}") | {"probability": "{:.0%}"}
+    rates |= dict.fromkeys(["units", "planned", "spend", "margin"], "{:,.0f}") | {"probability": "{:.0%}"}
     measured = effects["achieved"].notna() & effects["kind"].ne("one_off")
     look: dict = {"source": "event_effects", "formats": rates, "empty": "None."}
     past, coming = effects[effects["from_month"] < cycle], effects[effects["from_month"] >= cycle]
