@@ -66,7 +66,7 @@ def filled(problem: xr.Dataset) -> xr.Dataset:
     given = problem.assign_coords({d: pd.Index([], dtype="object", name=d) for d in absent})
     if "source" not in given.dims:
         given = given.assign_coords(source=list(SOURCES))
-    cells = {}
+    cells: dict[str, xr.DataArray] = {}
     for name, (dims, default, _) in VARIABLES.items():
         if name in given and given[name].dims == dims:
             cells[name] = given[name]
@@ -101,7 +101,7 @@ def at_start(p: xr.Dataset, opening: xr.DataArray) -> xr.DataArray:
 def chase_stock(p: xr.Dataset) -> xr.DataArray:
     """Return the most stock a chase plan holds, per family and month: the target, or what opening and firm leave."""
     last = xr.DataArray((np.arange(p.sizes["month"]) == p.sizes["month"] - 1) * 1.0, {"month": p["month"]})
-    wanted = np.maximum(p["target"], p["final_stock"] * last)
+    wanted = xr.where(last > 0, p["target"].clip(min=p["final_stock"]), p["target"])
     left, path, change = p["opening_stock"], [], p["firm"].fillna(0.0).sum("plant") - p["demand"]
     for t in range(p.sizes["month"]):
         left = (left + change.isel(month=t, drop=True)).clip(min=wanted.isel(month=t, drop=True))
