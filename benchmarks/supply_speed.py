@@ -7,7 +7,8 @@ Each library runs in a process of its own; objectives of one problem are the sam
 build_s: from numbers to a model that HiGHS holds. solve_s: the first optimum; the workbook chooses the method by its
 rule and breaks ties, the others take HiGHS as it comes. resolve_s: the optimum (changed_to) after one line gave a
 tenth less and one family a tenth more demand, in every month: from the kept model here, with changed right-hand sides
-in PuLP (which hands the model over again) and Pyomo (persistent). rebuilt_s: the same built and solved anew here.
+in PuLP (which hands the model over again) and Pyomo (persistent). rebuilt_s: the same built and solved anew here
+(the best of three, as resolve_s here: other work on the machine hits the shorter one harder).
 wide_s: all lines and families changed, from the kept model. peak_mb: of the whole process with its libraries.
 Up to 100x5x36 everything is solved; above, the others are only built and nothing is rebuilt, unless --all.
 PuLP and Pyomo come with `pip install -e .[bench]`; what is not there is named and left out.
@@ -23,7 +24,7 @@ import time
 
 SIZES = ("12x3x24", "100x5x36", "1000x5x36")
 OURS, PEERS = "workbook", {"PuLP": "pulp", "Pyomo": "pyomo"}
-LARGE = 100 * 5 * 36
+LARGE, TIMES = 100 * 5 * 36, 3
 SHOWN = ["build_s", "solve_s", "resolve_s", "rebuilt_s", "wide_s", "peak_mb", "objective", "changed_to"]
 
 
@@ -56,6 +57,9 @@ def ours(p, rebuild: bool) -> dict:
         result = work()
         return time.perf_counter() - start, result
 
+    def best(work) -> tuple[float, object]:
+        return min((seconds(work) for _ in range(TIMES if rebuild else 1)), key=lambda found: found[0])
+
     def built() -> None:
         with supply_solver.quiet():
             supply_model.build(p)[0].to_highspy(set_names=False)
@@ -63,14 +67,14 @@ def ours(p, rebuild: bool) -> dict:
     one, every = changed(p), changed(p, wide=True)
     build, _ = seconds(built)
     both, kept = seconds(lambda: supply_model.keep(p))
-    again, plan = seconds(lambda: supply_model.again(kept, one))
+    again, plan = best(lambda: supply_model.again(kept, one))
     out = {"build_s": build, "solve_s": both - build, "resolve_s": again}
     # what the others leave out: the price of stock missing from the target counts from the whole target down
     constant = float((p["below_cost"] * p["target"]).sum())
     out["objective"] = float(kept.plan["cost"].sum()) - constant
     out["changed_to"] = float(plan["cost"].sum()) - constant
     if rebuild:
-        out["rebuilt_s"], fresh = seconds(lambda: supply_model.solve(one))
+        out["rebuilt_s"], fresh = best(lambda: supply_model.solve(one))
         assert abs(float(fresh["cost"].sum()) / float(plan["cost"].sum()) - 1) < 1e-9
         out["wide_s"], _ = seconds(lambda: supply_model.again(kept, every))
     return out

@@ -18,9 +18,7 @@ MORE, SHIFT, SURCHARGE, AT_ANY_COST = 0.5, 0.25, 0.2, 10.0
 Change = tuple[xr.Dataset, str]
 
 
-def options(
-    problem: xr.Dataset, margin: pd.Series, scenario: str = "base", switches: Switches = RULES
-) -> pd.DataFrame:
+def options(problem: xr.Dataset, margin: pd.Series, scenario: str = "base", switches: Switches = RULES) -> pd.DataFrame:
     """Return the table `options`: per option units closed, added cost, margin won, service in the short months.
 
     `margin` is money per unit and family. Units closed are those no longer late or lost, in the months in which

@@ -66,31 +66,32 @@ def filled(problem: xr.Dataset) -> xr.Dataset:
     given = problem.assign_coords({d: pd.Index([], dtype="object", name=d) for d in absent})
     if "source" not in given.dims:
         given = given.assign_coords(source=list(SOURCES))
-    cells = {}
+    added: dict[str, xr.DataArray] = {}
     for name, (dims, default, _) in VARIABLES.items():
-        if name in given and given[name].dims == dims:
-            cells[name] = given[name]
+        if name in given.variables and given.variables[name].dims == dims:
             continue
         blank = xr.DataArray(np.full([given.sizes[d] for d in dims], default), {d: given[d] for d in dims}, dims)
-        cells[name] = given[name].broadcast_like(blank).transpose(*dims) if name in given else blank
-    wrong = [text for name, array in cells.items() if (text := _wrong(name, array))]
-    if given.sizes["class"] and not np.allclose(cells["class_share"].sum("class"), 1.0):
+        added[name] = given[name].broadcast_like(blank).transpose(*dims) if name in given else blank
+    full = given.assign(added) if added else given
+    wrong = [text for name in VARIABLES if (text := _wrong(name, full))]
+    if full.sizes["class"] and not np.allclose(full["class_share"].sum("class"), 1.0):
         wrong.append("class_share that does not add up to 1 per family and month")
     if wrong:
         raise ValueError("the supply problem has " + "; ".join(wrong))
-    return given.assign({name: array for name, array in cells.items() if array is not given.get(name)})
+    return full
 
 
-def _wrong(name: str, array: xr.DataArray) -> str:
+def _wrong(name: str, p: xr.Dataset) -> str:
     """Return the first number of an array that cannot be, in words; empty when all can."""
-    if array.dtype.kind not in "fiu":
+    cells = p.variables[name]
+    if cells.dtype.kind not in "fiu":
         return ""
-    bad = array.values < 0 if name in BLANK else ~(array.values >= 0)
+    bad = cells.values < 0 if name in BLANK else ~(cells.values >= 0)
     if not bad.any():
         return ""
-    at = np.argwhere(bad)[0]
-    where = " · ".join(str(array[d].values[n])[:10] for d, n in zip(array.dims, at, strict=True))
-    return f"{name} {array.values[tuple(at)]:g} at {where or 'all'}: give a number of 0 or more"
+    at = tuple(np.argwhere(bad)[0])
+    where = " · ".join(str(p[d].values[n])[:10] for d, n in zip(cells.dims, at, strict=True))
+    return f"{name} {cells.values[at]:g} at {where or 'all'}: give a number of 0 or more"
 
 
 def at_start(p: xr.Dataset, opening: xr.DataArray) -> xr.DataArray:
@@ -101,7 +102,7 @@ def at_start(p: xr.Dataset, opening: xr.DataArray) -> xr.DataArray:
 def chase_stock(p: xr.Dataset) -> xr.DataArray:
     """Return the most stock a chase plan holds, per family and month: the target, or what opening and firm leave."""
     last = xr.DataArray((np.arange(p.sizes["month"]) == p.sizes["month"] - 1) * 1.0, {"month": p["month"]})
-    wanted = np.maximum(p["target"], p["final_stock"] * last)
+    wanted = xr.where(last > 0, p["target"].clip(min=p["final_stock"]), p["target"])
     left, path, change = p["opening_stock"], [], p["firm"].fillna(0.0).sum("plant") - p["demand"]
     for t in range(p.sizes["month"]):
         left = (left + change.isel(month=t, drop=True)).clip(min=wanted.isel(month=t, drop=True))

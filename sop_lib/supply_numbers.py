@@ -115,11 +115,11 @@ def _people_bounds(p: xr.Dataset, s: Switches) -> dict:
 
 def _least_workers(p: xr.Dataset, s: Switches) -> xr.DataArray:
     stays = s.level_workforce or s.strategy == "minimum" or not s.hire_layoff
-    return np.minimum(p["workers_min"], p["workers_opening"]) if stays else p["workers_min"]
+    return p["workers_min"].clip(max=p["workers_opening"]) if stays else p["workers_min"]
 
 
 def _other_bounds(p: xr.Dataset) -> dict:
-    bounds = {}
+    bounds: dict[str, tuple[xr.DataArray, xr.DataArray]] = {}
     if p.sizes["material"]:
         low, free = _free(p, "material", "month")
         bounds |= {"arrivals": (low, p["material_limit"]), "material_stock": (low, free)}
@@ -157,12 +157,13 @@ def _trough(p: xr.Dataset) -> xr.DataArray:
     days = p["days"].max("plant")
     rate = (p["demand"] / days.where(days > 0)).min("month").fillna(0.0)
     bought = (p["limit"].sel(source="subcontract", drop=True) > 0).any("plant").all("month")
-    most = np.maximum(rate * days, p["firm"].fillna(0.0).sum("plant"))
+    most = (rate * days).clip(min=p["firm"].fillna(0.0).sum("plant"))
     return most.where(bought, FREE).transpose("family", "month")
 
 
 def _people_sides(p: xr.Dataset, s: Switches) -> Sides:
-    sides, nothing = {}, xr.zeros_like(p["wage"])
+    sides: Sides = {}
+    nothing = xr.zeros_like(p["wage"])
     if "regular" in p["source"]:
         sides |= {"workforce": at_start(p, p["workers_opening"]).transpose("plant", "month"), "regular_hours": nothing}
     if "regular" in p["source"] and "overtime" in p["source"]:
@@ -173,7 +174,7 @@ def _people_sides(p: xr.Dataset, s: Switches) -> Sides:
 
 
 def _other_sides(p: xr.Dataset) -> Sides:
-    sides = {}
+    sides: Sides = {}
     if p.sizes["resource"]:
         sides |= {"capacity": p["capacity"], "capacity_overtime": p["capacity"] + p["capacity_overtime"]}
     if (p["outages"] > 0).any():
