@@ -92,5 +92,7 @@ def heads(people: pd.DataFrame, plants: pd.DataFrame, count: int = 12) -> pd.Dat
 
 
 def _money(amount: float, currency: str) -> str:
+    if abs(amount) < 1e3:
+        return f"{amount:,.2f} {currency}"
     size, word = (1e6, " million") if abs(amount) >= 1e6 else (1e3, " thousand")
     return f"{amount / size:,.1f}{word} {currency}"

@@ -90,3 +90,8 @@ def test_rules_are_told_without_firm_output_and_where_none_adds():
     assert none == "None of the rules that do not hold would add to the cost."
     only_firm = trials().query("trial == 'without firm output'")
     assert "would add most" not in strategy_review.rule_sentence(only_firm, "EUR")
+
+
+def test_small_money_is_told_in_full():
+    few = trials().query("trial == 'no overtime'").assign(added=12.5)
+    assert strategy_review.rule_sentence(few, "EUR").endswith("would add most: 12.50 EUR.")
