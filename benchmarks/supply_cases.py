@@ -131,13 +131,18 @@ def load(case: dict) -> float:
     found = _load_of(d, str((case.get("strategy") or {}).get("type", "")).lower(), plan)
     spans = [(int(a), int(b or a)) for a, b in re.findall(PERIODS, asked)]
     periods = [n for a, b in spans for n in range(a, b + 1)]
-    asked, there = re.sub(PERIODS, " ", asked), list(found["resource"].unique())
-    named = [r for r in there if re.search(_word(r), asked)]
-    left = re.sub("|".join(_word(r) for r in there), " ", asked)
-    if unread := [*re.findall(NOT_HOURS, left), *(f"period {n}" for n in set(periods) - set(found["period"]))]:
-        raise Unread(f"objective '{case['objective']}': {', '.join(unread)} is not known")
-    rows = found[found["resource"].isin(named or there)]
+    rows = found[found["resource"].isin(_resources_of(re.sub(PERIODS, " ", asked), list(found["resource"].unique())))]
+    if beyond := sorted(set(periods) - set(found["period"])):
+        raise Unread(f"objective '{asked}': period {beyond[0]} is not known")
     return float(rows["load"][rows["period"].isin(periods or rows["period"])].sum())
+
+
+def _resources_of(asked: str, there: list) -> list:
+    """Return the resources that an objective names, all where it names none; Unread where words of it are left."""
+    left = re.sub("|".join(map(_word, there)), " ", asked)
+    if unread := re.findall(NOT_HOURS, left):
+        raise Unread(f"objective '{asked}': {', '.join(unread)} is not known")
+    return [r for r in there if re.search(_word(r), asked)] or there
 
 
 PERIODS = r"\b(?:periods?|weeks?|months?|quarters?)\s+(\d+)(?:\s*(?:-|–|to|through)\s*(\d+))?"
@@ -170,18 +175,8 @@ def _load_of(d: dict, kind: str, plan: pd.DataFrame) -> pd.DataFrame:
 def stock(case: dict) -> float:
     """Return what the objective asks of one stock; what the data give is not the question."""
     d, asked = case["data"], case["objective"].lower()
-    if "annual_demand" in d and ("p" in d or ("Q" not in d and "fill_rate" not in d and "csl" not in d)):
-        best = safety.lot_and_reorder_point(
-            d["annual_demand"], needed(d, "K"), needed(d, "h"), needed(d, "p"), *_lead(d)
-        )
-        if both := [n for n in ("csl", "fill_rate") if n in d]:
-            raise Unread(f"{both[0]} beside p: one of them decides the stock")
-        held, (_, sigma) = best["safety"], _lead(d)
-        best |= {"fill": safety.fill_rate(held, best["lot"], sigma), "service": safety.cycle_service(held, sigma)}
-        names = {"cost": "cost", "fill rate": "fill", "cycle service": "service", "csl": "service",
-                 "safety": "safety", "reorder": "reorder_point", "rop": "reorder_point", "r": "reorder_point",
-                 "quantity": "lot", "lot": "lot", "q": "lot"}  # fmt: skip
-        return best[names[_asked(asked, names)]]
+    if "annual_demand" in d and ("p" in d or not {"Q", "fill_rate", "csl"} & set(d)):
+        return best_lot(d, asked)
     mean, sigma = _lead(d)
     held = _held(d, mean, sigma)
     ways: dict[str, Callable[[], float]] = {
@@ -196,6 +191,22 @@ def stock(case: dict) -> float:
              "Q": ("quantity", "lot", "q")}  # fmt: skip
     known = {name for field, words in given.items() if field in d for name in words}
     return ways[_asked(asked, [name for name in ways if name not in known])]()
+
+
+def best_lot(d: dict, asked: str) -> float:
+    """Return what the objective asks of the lot and reorder point that cost least together."""
+    if both := [n for n in ("csl", "fill_rate", "z", "rop", "Q") if n in d]:
+        raise Unread(f"{both[0]} beside p: one of them decides the stock")
+    mean, sigma = _lead(d)
+    best = safety.lot_and_reorder_point(*(needed(d, n) for n in ("annual_demand", "K", "h", "p")), mean, sigma)
+    held, lot = best["safety"], best["lot"]
+    ways: dict[str, float] = {
+        "cost": best["cost"], "fill rate": safety.fill_rate(held, lot, sigma), "safety": held,
+        "reorder": best["reorder_point"], "rop": best["reorder_point"], "r": best["reorder_point"],
+        "quantity": lot, "lot": lot, "q": lot,
+    }  # fmt: skip
+    ways |= dict.fromkeys(("cycle service", "csl"), safety.cycle_service(held, sigma))
+    return ways[_asked(asked, ways)]
 
 
 def _asked(objective: str, names) -> str:
