@@ -26,7 +26,7 @@ __all__ = ["answer", "measured", "unknown"]
 PART = {"source": "name capacity unit_cost", "node": "T si_ext s_ext h z sigma"}
 FIELDS = FIELDS | {
     "lot_sizing": ("demand setup holding unit_cost", "", "type"),
-    "rccp": ("mps hours_per_unit historical_share", "", "type"),
+    "rccp": ("mps hours_per_unit historical_share bill_of_resources", "", "type"),
     "safety_stock": (
         "mean sd lead_time lead_time_sd review_period ltd_mean ltd_sd Q rop csl fill_rate z annual_demand K h p",
         "", "type",
@@ -34,6 +34,14 @@ FIELDS = FIELDS | {
     "safety_stock_gsm": ("nodes arcs", "", "type"),
 }  # fmt: skip
 TOP = "id name kind source provenance data strategy objective tolerance notes verified"
+#: kind: the strategy types it has, as words that a type begins with or holds; any other is refused by name
+TYPES = {
+    "aggregate_workforce": r"^(mixed|level|chase)\b", "fixed_strategy": r"^(mixed|level|chase)\b",
+    "capacity_lp": r"^mixed\b|optimal|least cost|min cost|transport|\blp\b",
+    "multi_product_capacity": r"profit|contribution|^mixed\b",
+    "lot_sizing": r"lot sizing|uncapacitated|wagner|\bww\b|optimal|least cost|^mixed\b",
+}  # fmt: skip
+RULES_OF_THUMB = r"silver|meal|part.?period|least unit|\be?oq\b|\bpoq\b|fixed|(?<!un)capacitated"
 ANSWERS_BESIDE = re.compile(r"plan|expected|published|objective|revenue|profit|provenance|note")
 
 
@@ -61,30 +69,51 @@ def _beyond(where: str, given: dict, known: str) -> list[str]:
 def planned(case: dict) -> float:
     """Return the cost of the best plan, or its profit where the objective is profit."""
     d = {"cost": {}} | case["data"]
-    p, switches, constant = READERS[case["kind"]](d, case.get("strategy") or {"type": "mixed"})
+    s = case.get("strategy") or {"type": "mixed"}
+    kind = _type_of(case["kind"], s)
+    p, switches, constant = READERS[case["kind"]](d, s | {"type": kind})
     found = supply_model.solve(p, switches)
     cost = float(found["cost"].sum())
-    if broken := _broken(found, case["kind"]):
+    may_lose = case["kind"] == "multi_product_capacity" or "lost_sale" in d["cost"]
+    if broken := _broken(found, switches, may_lose):
         raise Unread(f"no plan does what is asked: {', '.join(broken)}")
     if case["kind"] == "multi_product_capacity":
         return constant - cost
-    sold = float((np.array(needed(d, "price")) * np.array(d["demand"])).sum()) if "profit" in case["objective"] else 0.0
-    return sold - cost - constant if sold else cost + constant
+    if "profit" not in case["objective"]:
+        return cost + constant
+    sold = np.array(d["demand"]) - found["lost"].sum("family").values
+    sold[-1] -= found["backlog"].isel(month=-1).sum()
+    return float((np.array(needed(d, "price")) * sold).sum()) - cost - constant
 
 
-def _broken(found, kind: str) -> list[str]:
-    """Return what the best plan does not do of what a problem asks; only a market need not be served."""
-    rules = ("final_missed", "firm_under", "firm_over", "workers_missed", "storage_over", "outages_missed")
+def _type_of(kind: str, s: dict) -> str:
+    """Return the word of a strategy's type that a kind of problem knows; Unread where it knows none."""
+    told = str(s.get("type", "mixed")).lower().replace("-", " ")
+    found = re.search(r"lot for lot|l4l", told) if kind == "lot_sizing" else None
+    found = found or re.search(TYPES[kind], told)
+    if found is None or (kind == "lot_sizing" and re.search(RULES_OF_THUMB, told)):
+        raise Unread(f"strategy type '{told}' is not known to {kind}")
+    return found[0]
+
+
+def _broken(found, switches, may_lose: bool) -> list[str]:
+    """Return what the best plan does not do of what a problem asks; only what may be lost need not be served."""
+    rules = ["final_missed", "firm_under", "firm_over", "workers_missed", "storage_over", "outages_missed"]
+    rules += [] if switches.idle_allowed else ["idle"]
     left = {name: float(found[name].sum()) for name in rules if name in found}
-    if kind != "multi_product_capacity":
+    if not may_lose:
         left |= {"lost": float(found["lost"].sum()), "owed at the end": float(found["backlog"].isel(month=-1).sum())}
     return [name.replace("_", " ") for name, units in left.items() if units > 1e-5]
 
 
 def lot_sizing(case: dict) -> float:
-    d = case["data"]
+    """Return the cost of the best lots, or of a lot for each demand where the strategy says so."""
+    d, s = case["data"], case.get("strategy") or {}
     wanted = pd.Series(d["demand"], dtype=float)
-    found = lots.best_lots(wanted, *(_each(d.get(n, 0), wanted) for n in ("setup", "holding", "unit_cost")))
+    setup, holding, unit = (_each(d.get(n, 0), wanted) for n in ("setup", "holding", "unit_cost"))
+    if _type_of("lot_sizing", s) in ("lot for lot", "l4l"):
+        return float((setup * (wanted > 0) + unit * wanted).sum())
+    found = lots.best_lots(wanted, setup, holding, unit)
     return float(found[["setup_cost", "unit_cost", "holding_cost"]].sum().sum())
 
 
@@ -93,26 +122,61 @@ def _each(value, like: pd.Series):
 
 
 def load(case: dict) -> float:
-    """Return hours: the total, or those of the work centre and period that the objective names."""
-    d = case["data"]
-    plan = (
-        pd.DataFrame(d["mps"]).rename_axis(index="period", columns="product").stack().rename("quantity").reset_index()
-    )
-    found = rough_cut.overall_factors(plan, pd.Series(d["hours_per_unit"]), pd.Series(d["historical_share"]))
-    named = [r for r in d["historical_share"] if re.search(rf"\b{re.escape(str(r))}\b", case["objective"])]
-    return float(found["load"][found["resource"].isin(named or d["historical_share"])].sum())
+    """Return hours: the total, or those of the work centres and periods that the objective names."""
+    d, asked = case["data"], case["objective"].lower()
+    plan = pd.DataFrame(d["mps"])
+    plan.index = pd.RangeIndex(1, len(plan) + 1, name="period")
+    asked = re.sub(rf"\b{len(plan)}[ -](?:period|week|month|quarter)s?\b", " ", asked)  # all of them
+    plan = plan.rename_axis(columns="product").stack().rename("quantity").reset_index()
+    found = _load_of(d, str((case.get("strategy") or {}).get("type", "")).lower(), plan)
+    spans = [(int(a), int(b or a)) for a, b in re.findall(PERIODS, asked)]
+    periods = [n for a, b in spans for n in range(a, b + 1)]
+    rows = found[found["resource"].isin(_resources_of(re.sub(PERIODS, " ", asked), list(found["resource"].unique())))]
+    if beyond := sorted(set(periods) - set(found["period"])):
+        raise Unread(f"objective '{asked}': period {beyond[0]} is not known")
+    return float(rows["load"][rows["period"].isin(periods or rows["period"])].sum())
+
+
+def _resources_of(asked: str, there: list) -> list:
+    """Return the resources that an objective names, all where it names none; Unread where words of it are left."""
+    left = re.sub("|".join(map(_word, there)), " ", asked)
+    if unread := re.findall(NOT_HOURS, left):
+        raise Unread(f"objective '{asked}': {', '.join(unread)} is not known")
+    return [r for r in there if re.search(_word(r), asked)] or there
+
+
+PERIODS = r"\b(?:periods?|weeks?|months?|quarters?)\s+(\d+)(?:\s*(?:-|–|to|through)\s*(\d+))?"
+NOT_HOURS = r"\w*\d+\w*|\bpeak|\bhighest|\bmax\w*|\bmean|\baverage|\butili[sz]ation"
+
+
+def _word(resource: str) -> str:
+    return rf"\b(?:wc)?{re.escape(str(resource).lower())}\b"
+
+
+def _load_of(d: dict, kind: str, plan: pd.DataFrame) -> pd.DataFrame:
+    """Return period, resource and load: by what a unit takes of each resource where that is given, else by shares."""
+    hours = d.get("bill_of_resources", d.get("hours_per_unit"))
+    by_bill = isinstance(hours, dict) and any(isinstance(v, dict) for v in hours.values())
+    if re.search("profile" if by_bill else "profile|bill", kind) or (by_bill and re.search("overall|factor", kind)):
+        raise Unread(f"strategy type '{kind}' does not go with what is given")
+    if not by_bill:
+        return rough_cut.overall_factors(plan, pd.Series(needed(d, "hours_per_unit")),
+                                         pd.Series(needed(d, "historical_share")))  # fmt: skip
+    if "historical_share" in d:
+        raise Unread("historical_share beside hours by resource")
+    bill = pd.DataFrame(hours).rename_axis(index="resource", columns="product")
+    if not set(plan["product"]) <= set(bill.columns):  # by resource, not by product
+        bill = bill.T.rename_axis(index="resource", columns="product")
+    if lacking := sorted(set(plan["product"]) - set(bill.columns)):
+        raise Unread(f"no hours by resource for {', '.join(map(str, lacking))}")
+    return rough_cut.bill_load(plan, bill.stack().dropna().rename("usage_per_unit").reset_index())
 
 
 def stock(case: dict) -> float:
-    """Return what the objective asks of one stock."""
+    """Return what the objective asks of one stock; what the data give is not the question."""
     d, asked = case["data"], case["objective"].lower()
-    if "annual_demand" in d and ("p" in d or ("Q" not in d and "fill_rate" not in d and "csl" not in d)):
-        best = safety.lot_and_reorder_point(
-            d["annual_demand"], needed(d, "K"), needed(d, "h"), needed(d, "p"), *_lead(d)
-        )
-        names = {"cost": "cost", "safety": "safety", "reorder": "reorder_point", "rop": "reorder_point",
-                 "r": "reorder_point", "quantity": "lot", "lot": "lot", "q": "lot"}  # fmt: skip
-        return best[names[_asked(asked, names)]]
+    if "annual_demand" in d and ("p" in d or not {"Q", "fill_rate", "csl"} & set(d)):
+        return best_lot(d, asked)
     mean, sigma = _lead(d)
     held = _held(d, mean, sigma)
     ways: dict[str, Callable[[], float]] = {
@@ -120,15 +184,40 @@ def stock(case: dict) -> float:
         "fill rate": lambda: safety.fill_rate(held, _lot(d), sigma), "safety": lambda: held,
         "shortage": lambda: sigma * safety.loss(held / sigma), "short": lambda: sigma * safety.loss(held / sigma),
         "reorder": lambda: mean + held, "rop": lambda: mean + held, "base stock": lambda: mean + held,
-        "order up": lambda: mean + held,
+        "order up": lambda: mean + held, "quantity": lambda: _lot(d), "lot": lambda: _lot(d), "r": lambda: mean + held,
+        "q": lambda: _lot(d),
     }  # fmt: skip
-    return ways[_asked(asked, ways)]()
+    given = {"csl": ("cycle service", "csl"), "fill_rate": ("fill rate",), "rop": ("reorder", "rop", "r"),
+             "Q": ("quantity", "lot", "q")}  # fmt: skip
+    known = {name for field, words in given.items() if field in d for name in words}
+    return ways[_asked(asked, [name for name in ways if name not in known])]()
+
+
+def best_lot(d: dict, asked: str) -> float:
+    """Return what the objective asks of the lot and reorder point that cost least together."""
+    if both := [n for n in ("csl", "fill_rate", "z", "rop", "Q") if n in d]:
+        raise Unread(f"{both[0]} beside p: one of them decides the stock")
+    mean, sigma = _lead(d)
+    best = safety.lot_and_reorder_point(*(needed(d, n) for n in ("annual_demand", "K", "h", "p")), mean, sigma)
+    held, lot = best["safety"], best["lot"]
+    ways: dict[str, float] = {
+        "cost": best["cost"], "fill rate": safety.fill_rate(held, lot, sigma), "safety": held,
+        "reorder": best["reorder_point"], "rop": best["reorder_point"], "r": best["reorder_point"],
+        "quantity": lot, "lot": lot, "q": lot,
+    }  # fmt: skip
+    ways |= dict.fromkeys(("cycle service", "csl"), safety.cycle_service(held, sigma))
+    return ways[_asked(asked, ways)]
 
 
 def _asked(objective: str, names) -> str:
-    for name in names:
-        if re.search(rf"\b{name}", objective) if len(name) > 1 else re.search(rf"\b{name}\b", objective):
-            return name
+    """Return the name that an objective asks for: the first word of it that is one, else a letter that is one."""
+    if "cost" not in names and re.search(r"\bcost", objective):
+        raise Unread(f"objective '{objective}': cost is none of {', '.join(names)}")
+    for words in ([n for n in names if len(n) > 1], [n for n in names if len(n) == 1]):
+        found = {n: re.search(rf"\b{n}" if len(n) > 1 else rf"\b{n}\b", objective) for n in words}
+        at = {n: place.start() for n, place in found.items() if place}
+        if at:
+            return min(at, key=lambda n: (at[n], words.index(n)))
     raise Unread(f"objective '{objective}' is none of {', '.join(names)}")
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from benchmarks.supply_numbers import Read, array, blank, first, needed, spread_out
+from benchmarks.supply_numbers import Read, Unread, array, blank, first, needed, spread_out
 from sop_lib.supply_data import Switches
 
 __all__ = ["multi_product_capacity"]
@@ -34,7 +34,7 @@ def multi_product_capacity(d: dict, s: dict) -> Read:
             storage=array(room, "store", "month"), volume=array(np.eye(len(names)), "store", "family")
         )
     if "maintenance_required" in d:
-        due = d["maintenance_required"]
+        due = known("maintenance_required", d["maintenance_required"], machines)
         p = p.assign(
             outages=array([due.get(m, 0) for m in machines], "resource"),
             outage_loss=array(spread_out(needed(d, "hours_per_month"), count), "month"),
@@ -44,6 +44,8 @@ def multi_product_capacity(d: dict, s: dict) -> Read:
 
 def by_product(value, names: list, count: int | None) -> np.ndarray:
     """Return products x periods of a number, one per product, or one per product and period in either order."""
+    if isinstance(value, dict):
+        known("a number for each product", value, names)
     cells = [value[n] for n in names] if isinstance(value, dict) else value
     table = np.array(cells, dtype=float)
     if table.ndim == 2 and not isinstance(value, dict) and table.shape[1] == len(names):
@@ -60,9 +62,20 @@ def machine_hours(d: dict, names: list, count: int) -> tuple[list, list, list]:
         rate = by_product(d["rate"], names, 1)[:, 0]
         return ["hours"], [1 / rate], [spread_out(needed(d, "avail"), count)]
     machines, hours = list(needed(d, "hours")), d["hours"]
+    for name in ("avail", "machines"):
+        known(name, d.get(name, {}), machines)
     usage = [by_product(hours[m], names, 1)[:, 0] for m in machines]
     if "avail" in d:
         return machines, usage, [spread_out(d["avail"][m], count) for m in machines]
-    down = d.get("down", [{}] * count)
+    down = [known("down", away, machines) for away in d.get("down", [{}] * count)]
+    if len(down) != count:
+        raise Unread(f"down has {len(down)} entries where there are {count} periods")
     there = [[(d["machines"][m] - away.get(m, 0)) * needed(d, "hours_per_month") for away in down] for m in machines]
     return machines, usage, there
+
+
+def known(what: str, given: dict, names: list) -> dict:
+    """Return what is given by name; Unread where a name is not one of those there are."""
+    if strange := [str(n) for n in given if n not in names]:
+        raise Unread(f"{what} names {', '.join(strange)}, not one of {', '.join(map(str, names))}")
+    return given

@@ -27,9 +27,9 @@ def stocked(p: xr.Dataset, d: dict, waits: bool) -> tuple[xr.Dataset, Switches]:
     p = p.assign(
         opening_stock=array([d.get("initial_inventory", 0)], "family"),
         final_stock=array([first(d, "min_final_inventory", "final_inventory", default=0)], "family"),
-        holding_cost=array([holding], "family", "month"), lost_cost=never(cost),
+        holding_cost=array([holding], "family", "month"), lost_cost=cost.get("lost_sale", never(cost)),
         backlog_cost=array([first(cost, "backlog", "backorder", "stockout", default=0)], "family"),
-        backlog_months=array([count if waits else 0], "family"),
+        backlog_months=array([min(count, d.get("backlog_months_max", count)) if waits else 0], "family"),
     )  # fmt: skip
     return p, Switches(holding_on="average" if on.startswith("average") else "closing")
 
@@ -42,7 +42,7 @@ def given_workers(p: xr.Dataset, workers) -> xr.Dataset:
 def allowed(s: dict, d: dict, name: str) -> bool:
     """Return whether overtime, subcontracting or backlog may be used: as the strategy says, else as the data do."""
     stated = {"overtime": ("ot_hours_max_per_worker", "overtime_max"), "subcontract": ("subcontract_allowed",),
-              "backorder": ("backlog_allowed",)}[name]  # fmt: skip
+              "backorder": ("backlog_allowed", "backlog_months_max")}[name]  # fmt: skip
     by_data = bool(np.any(first(d, *stated, default=False)))
     if s.get(name) is not None:
         return bool(np.any(s[name])) and (first(d, *stated) is None or by_data)
@@ -125,17 +125,24 @@ def aggregate_workforce(d: dict, s: dict) -> Read:
 
 
 def ruled(p: xr.Dataset, d: dict, s: dict, switches: Switches, units: np.ndarray) -> Read:
-    """Return the problem with the output and people that the strategy gives or its rule makes; else they are free."""
+    """Return the problem with the output and people that the strategy gives or its rule makes; else they are free.
+
+    Whole workers who may not idle make whole units, where the strategy or its rule settles who works, and people alone
+    decide the output: a mixed plan, or one with overtime, is the model's own.
+    """
     made, people = first(s, "production"), first(s, "workforce", "workers")
     if "production_per_day" in s:
         made = s["production_per_day"] * spread_out(needed(d, "working_days"), len(units))
-    whole = switches.whole_workers
+    whole, given, overtime = switches.whole_workers, people is not None, allowed(s, d, "overtime")
+    rule = made is None and (given or s["type"] in ("chase", "level"))
+    alone = not overtime or (s["type"] == "chase" and not given)  # who chases has the people for all of it
     if made is None and people is None and s["type"] == "chase":
         made = requirement(d)
         people = [ceil(w - 1e-9) for w in made / units] if whole else made / units
-    if made is None and people is None and whole and not switches.idle_allowed:
+    rounds = rule and alone and whole and not switches.idle_allowed
+    if rounds and people is None:
         people = supply_model.solve(p, switches)["workers"].squeeze().values.round()
-    if people is not None and whole and not switches.idle_allowed:
+    if rounds:
         made = np.round(spread_out(people, len(units)) * units)  # whole units, as the tables of the source show
         p = p.assign(labour_hours=array([[0.0]], "family", "plant"))
         switches = replace(switches, idle_allowed=True)
@@ -184,7 +191,8 @@ def fixed_strategy(d: dict, s: dict) -> Read:
     out (Jacobs and Chase, plans 3 and 4). Holding is charged above a safety stock only.
     """
     count, more = len(d["demand"]), {name: s.get(name, False) for name in ("overtime", "subcontract")}
-    waits = s.get("backorder", d.get("backlog_allowed", not any(np.any(v) for v in more.values())))
+    short = "lost_sale" not in d["cost"] and not any(np.any(v) for v in more.values())
+    waits = s.get("backorder", first(d, "backlog_allowed", "backlog_months_max", default=short))
     p, switches = stocked(blank(d["demand"], plants=("regular", *more), sources=["regular"]), d, waits)
     people = first(s, "workforce", "workers")
     open_at = {"overtime": overtime_units(d, people), "subcontract": np.full(count, np.inf)}
@@ -281,7 +289,8 @@ def capacity_lp(d: dict, s: dict) -> Read:
     if not names:
         raise Unread("sources or regular_output is not given")
     p, switches = stocked(blank(d["demand"], plants=names, sources=["regular"]), d, allowed(s, d, "backorder"))
-    p = p.assign(lost_cost=1000 * (1 + float(np.max([*map(np.max, price), *cost.values()]))))
+    if "lost_sale" not in cost:
+        p = p.assign(lost_cost=1000 * (1 + float(np.max([*map(np.max, price), *cost.values()]))))
     p = p.assign(firm=array([firm], "family", "plant", "month"), limit=array(most, "plant", "month"))
     return p.assign(unit_cost=array(price, "plant", "month")), switches, 0.0
 
@@ -293,12 +302,15 @@ READERS: dict[str, Callable[[dict, dict], Read]] = {
     "multi_product_capacity": multi_product_capacity,
 }
 
-STOCK = "demand initial_inventory min_final_inventory final_inventory holding_on holding_excludes_final price cost"
+STOCK = (
+    "demand initial_inventory min_final_inventory final_inventory holding_on holding_excludes_final price cost "
+    "backlog_months_max"
+)
 PEOPLE = (
     "hours_per_unit K_units_per_worker_day working_days units_per_worker_rounded regular_hours_per_worker "
     "regular_hours_per_day ot_hours_max_per_worker initial_workforce safety_stock subcontract_allowed backlog_allowed"
 )
-WAITING = "holding backlog backorder stockout hire layoff"
+WAITING = "holding backlog backorder stockout lost_sale hire layoff"
 PAY = "regular_per_hour regular_per_day regular_per_worker wage regular overtime_per_hour overtime material"
 OUTSIDE = "subcontract subcontract_marginal"
 RULES = "type hire_layoff overtime subcontract backorder idle_allowed workforce_integer"
@@ -315,7 +327,8 @@ FIELDS: dict[str, tuple[str, str, str]] = {
     ),
     "capacity_lp": (
         f"{STOCK} sources regular_output overtime_max subcontract_allowed backlog_allowed",
-        "holding backlog backorder stockout regular overtime subcontract", "type overtime subcontract backorder",
+        "holding backlog backorder stockout lost_sale regular overtime subcontract",
+        "type overtime subcontract backorder",
     ),
     "multi_product_capacity": (
         "products rate hours avail machines down maintenance_required hours_per_month market profit revenue prodcost "

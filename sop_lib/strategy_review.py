@@ -6,6 +6,9 @@ from sop_lib import supply_tables
 
 __all__ = ["by_family", "frontier", "frontier_sentence", "heads", "rule_sentence", "rules"]
 
+NOBODY = 0.5  # workers: fewer hired and laid off in all the months are none
+NOTHING = 0.005  # money: less is what solving leaves
+
 
 def by_family(inventory_plan: pd.DataFrame, measure: str) -> pd.DataFrame:
     """Return one row per family and a column per strategy, of all strategies' inventory plan.
@@ -40,7 +43,10 @@ def frontier(trials: pd.DataFrame, kind: str) -> pd.DataFrame:
 
 
 def frontier_sentence(trials: pd.DataFrame, currency: str) -> str:
-    """Return what the least of the peak stocks that were tried costs, and what it costs that nobody comes or goes."""
+    """Return what the least of the peak stocks that were tried costs, and what it costs that nobody comes or goes.
+
+    The second only where a plan without changes of people was found, and the plan as it is has some.
+    """
     stock = frontier(trials, "peak stock") if len(trials) else trials
     if len(stock) < 2:
         return ""
@@ -48,9 +54,10 @@ def frontier_sentence(trials: pd.DataFrame, currency: str) -> str:
     less = 1 - least["peak_stock"] / base["peak_stock"]
     told = f"A peak stock {less:.0%} lower costs {_money(least['added'], currency)} more"
     changes = frontier(trials, "headcount change")
-    if len(changes) < 2 or changes.iloc[0]["headcount_change"] < 1:
+    nobody = changes[changes["headcount_change"] < NOBODY]
+    if nobody.empty or changes.iloc[0]["headcount_change"] < 1:
         return f"{told}."
-    return f"{told}; that nobody comes or goes, {_money(changes.iloc[-1]['added'], currency)}."
+    return f"{told}; that nobody comes or goes, {_money(nobody.iloc[-1]['added'], currency)}."
 
 
 def rules(trials: pd.DataFrame) -> pd.DataFrame:
@@ -63,16 +70,16 @@ def rules(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def rule_sentence(trials: pd.DataFrame, currency: str) -> str:
-    """Return the rule that adds most, and what the firm output of the planner costs."""
+    """Return the rule that adds most to the cost, if any does, and what the firm output of the planner costs."""
     rows = rules(trials)
     if rows.empty:
         return "No rule was tried: costs are not known."
-    most = rows.iloc[0]
-    told = [f"Of the rules that do not hold, “{most['trial']}” would add most: {_money(most['added'], currency)}."]
-    firm = rows[(rows["trial"] == "without firm output") & (rows["added"] < 0)]
-    told += [f"Firm output costs {_money(-firm['added'].iloc[0], currency)} against a plan free from the start."] * len(
-        firm
-    )
+    told, most = ["None of the rules that do not hold would add to the cost."], rows.iloc[0]
+    if most["added"] > NOTHING:
+        told = [f"Of the rules that do not hold, “{most['trial']}” would add most: {_money(most['added'], currency)}."]
+    firm = rows.loc[(rows["trial"] == "without firm output") & (rows["added"] < -NOTHING), "added"]
+    if len(firm):
+        told.append(f"Firm output costs {_money(-firm.iloc[0], currency)} against a plan free from the start.")
     return " ".join(told)
 
 
@@ -85,5 +92,7 @@ def heads(people: pd.DataFrame, plants: pd.DataFrame, count: int = 12) -> pd.Dat
 
 
 def _money(amount: float, currency: str) -> str:
+    if abs(amount) < 1e3:
+        return f"{amount:,.2f} {currency}"
     size, word = (1e6, " million") if abs(amount) >= 1e6 else (1e3, " thousand")
     return f"{amount / size:,.1f}{word} {currency}"

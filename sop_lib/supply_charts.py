@@ -57,7 +57,7 @@ def load_panels(load: pd.DataFrame) -> Figure:
 def load_grid(shares: pd.DataFrame, levels: dict[str, float]) -> Figure:
     """Return load as a share of proven capacity, in percent: per resource and month, the plan above what demand asks.
 
-    Darker from one level to the next; beyond the last one the number stands white on red.
+    Darker from one level to the next; beyond the last one the number stands white on red, ∞ where nothing is proven.
     """
     names = list(shares["resource"].drop_duplicates())[:12]
     months = pd.DatetimeIndex(shares["month"].drop_duplicates().sort_values())
@@ -66,12 +66,13 @@ def load_grid(shares: pd.DataFrame, levels: dict[str, float]) -> Figure:
     cells = np.array([wide[what].loc[name, months].to_numpy(dtype=float) for name, what in rows])
     steps, colours = [0.0, *levels.values(), 99.0], ["#ffffff", "#faf0e6", "#f2c9c5", charts.SHORT]
     figure, ax = charts.canvas(8.4, 0.3 * len(rows) + 0.7)
-    shown = np.ma.masked_invalid(cells - 1e-6)  # a level itself is not beyond it
+    shown = np.ma.masked_invalid(cells.clip(max=98.0) - 1e-6)  # a level itself is not beyond it
     ax.pcolormesh(shown, cmap=ListedColormap(colours), norm=BoundaryNorm(steps, 4), edgecolor="white", linewidth=1)
     for (row, column), value in np.ndenumerate(cells):
-        if np.isfinite(value):
-            colour = "white" if value > max(levels.values()) else charts.INK
-            ax.text(column + 0.5, row + 0.5, f"{100 * value:.0f}", ha="center", va="center", fontsize=7, color=colour)
+        if not np.isnan(value):
+            colour, told = "white" if value > max(levels.values()) else charts.INK, f"{100 * value:.0f}"
+            told = told if np.isfinite(value) else "∞"
+            ax.text(column + 0.5, row + 0.5, told, ha="center", va="center", fontsize=7, color=colour)
     ax.set_yticks([n + 0.5 for n in range(len(rows))], [f"{name}: {what}" for name, what in rows])
     ax.set_xticks([n + 0.5 for n in range(0, len(months), 3)], [f"{m:%b %y}" for m in months[::3]])
     ax.invert_yaxis()

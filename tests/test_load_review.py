@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 
-from sop_lib import load_review
+from sop_lib import load_review, supply_charts
 from sop_lib.supply_tables import empty
 
 
@@ -44,3 +44,30 @@ def test_nothing_planned_says_nothing():
     none = empty("resource_load")
     assert load_review.load_sentence(none) == ""
     assert load_review.tight(none).empty
+
+
+def test_load_on_nothing_is_over():
+    none = load().assign(capacity=lambda t: t["capacity"].where(t["month"] < "2027-02-01", 0.0))
+    none = none.assign(overtime=0.0, load=none["load"].where(none["capacity"] > 0, 0.0))
+    rows = load_review.shares(none).set_index(["resource", "month"]).loc["Tarn · oven"]
+    assert rows["demand"].tolist() == [0.5, 0.5, 0.5, np.inf]
+    assert np.isnan(rows["plan"].iloc[-1])  # neither load nor capacity
+    oven = load_review.tight(none).set_index("resource").loc["Tarn · oven"]
+    assert oven["demand_over"] == 1
+    assert oven["first_over"] == pd.Timestamp("2027-02-01")
+    assert "no capacity at all" in load_review.load_sentence(none.assign(load=1.0))
+
+
+def test_nothing_left_is_said():
+    none = load().assign(capacity=0.0, overtime=0.0, load=0.0)
+    told = "The plan loads nothing: no resource has capacity"
+    assert load_review.load_sentence(none) == f"{told}, and demand would load Tarn · oven from Nov 2026."
+    assert load_review.load_sentence(none.assign(capacity=np.nan, demonstrated=np.nan)) == f"{told} that is known."
+    assert load_review.load_sentence(none.assign(unconstrained=0.0)) == f"{told} that is known."
+
+
+def test_load_on_nothing_is_drawn_beyond_every_level():
+    none = load().assign(capacity=0.0, overtime=0.0)
+    (ax,) = supply_charts.load_grid(load_review.shares(none), load_review.LEVELS).axes
+    assert {t.get_text() for t in ax.texts} == {"∞"}
+    assert {t.get_color() for t in ax.texts} == {"white"}

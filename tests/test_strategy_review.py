@@ -74,3 +74,24 @@ def test_load_is_drawn_in_percent_for_every_month():
     (ax,) = supply_charts.load_grid(shares, LEVELS).axes
     assert [t.get_text() for t in ax.texts] == ["50", "110", "96"]
     assert [t.get_text() for t in ax.get_yticklabels()] == ["Tarn · press: plan", "Tarn · press: demand"]
+
+
+def test_a_plan_that_still_changes_people_is_not_one_in_which_nobody_comes_or_goes():
+    rows = trials()
+    rows.loc[rows["kind"] == "headcount change", "headcount_change"] = 4.0
+    assert strategy_review.frontier_sentence(rows, "EUR") == "A peak stock 40% lower costs 5.0 thousand EUR more."
+
+
+def test_rules_are_told_without_firm_output_and_where_none_adds():
+    rows = trials().query("trial != 'without firm output'")
+    told = strategy_review.rule_sentence(rows, "EUR")
+    assert told == "Of the rules that do not hold, “no overtime” would add most: 3.0 million EUR."
+    none = strategy_review.rule_sentence(rows.assign(added=1e-6), "EUR")
+    assert none == "None of the rules that do not hold would add to the cost."
+    only_firm = trials().query("trial == 'without firm output'")
+    assert "would add most" not in strategy_review.rule_sentence(only_firm, "EUR")
+
+
+def test_small_money_is_told_in_full():
+    few = trials().query("trial == 'no overtime'").assign(added=12.5)
+    assert strategy_review.rule_sentence(few, "EUR").endswith("would add most: 12.50 EUR.")

@@ -78,3 +78,12 @@ def test_stock_of_unlike_units_is_money():
     assert set(rows["unit"]) == {"money"}
     assert rows["peak_stock"].iloc[0] == 30
     assert list(rows) == COLUMNS
+
+
+def test_plans_of_fewer_changes_stand_where_the_best_plan_breaks_a_rule():
+    cut = array([[[np.nan, np.nan, np.nan, 30]]], "family", "plant", "month")
+    wide = problem(firm=cut, limit=array([20, 0, np.inf], "source"))  # 20 is all a month can give of the firm 30
+    rows = trials(wide, Switches())
+    assert float(supply_model.solve(wide)["firm_under"].sum()) == pytest.approx(10)
+    weighed = rows.loc[rows["kind"] == "headcount change", "trial"].tolist()
+    assert [f"weighed {t} times" for t in ("1.1", "1.2", "1.4", "1.7", "2")] == weighed[:5]
