@@ -3,7 +3,7 @@
 python -m benchmarks.supply_speed [--json] [--sizes 12x3x24 100x5x36 1000x5x36] [--all]
 
 Sizes are families x plants x months, slack and tight (capacity a fifth below the load, so that some demand is lost).
-Each library runs in a process of its own; objectives of one problem are the same.
+Each library runs in a process of its own; where objectives of one problem differ, the run ends with an error.
 build_s: from numbers to a model that HiGHS holds. solve_s: the first optimum; the workbook chooses the method by its
 rule and breaks ties, the others take HiGHS as it comes. resolve_s: the optimum (changed_to) after one line gave a
 tenth less and one family a tenth more demand, in every month: from the kept model here, with changed right-hand sides
@@ -100,6 +100,17 @@ def in_own_process(size: str, tight: bool, library: str, everything: bool) -> di
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
+def disagreeing(found: list[dict]) -> list[str]:
+    """Return size, case and library of every optimum that is not the workbook's, to a ten-millionth."""
+    ours, out = {(r["size"], r["tight"]): r for r in found if r["library"] == OURS}, []
+    for r in found:
+        base = ours[r["size"], r["tight"]]
+        pairs = [(base[n], r[n]) for n in ("objective", "changed_to") if base[n] is not None and r[n] is not None]
+        if any(abs(own - other) > 1e-7 * abs(own) for own, other in pairs):
+            out.append(f"{r['size']} {'tight' if r['tight'] else 'slack'} {r['library']}")
+    return out
+
+
 def shown(found: list[dict]) -> str:
     """Return the records as a table, and how many times faster the kept and the shipped model are."""
     lines = ["".join(f"{n:>14}" for n in ("size", "case", "library", *SHOWN))]
@@ -134,6 +145,8 @@ def main() -> None:
     libraries = [OURS, *(name for name in PEERS if name not in absent)]
     runs = [(size, tight, library) for size in given.sizes for tight in (False, True) for library in libraries]
     found = [in_own_process(*run, given.all) for run in runs]
+    if different := disagreeing(found):
+        sys.exit(f"benchmarks.supply_speed: objectives differ at {', '.join(different)}")
     print(json.dumps(found, indent=1) if given.json else shown(found))
 
 

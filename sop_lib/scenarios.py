@@ -73,7 +73,7 @@ def _priced(p, base, late, name, found, words, margin) -> dict:
     return {
         "option": name, "change": words, "units_closed": float((late - now).where(short, 0.0).sum()), "cost": added,
         "margin": float(regained + saved) - added,
-        "service": float(1 - now.where(short, 0.0).sum() / wanted) if wanted > 0 else np.nan,
+        "service": float(1 - now.where(short, 0.0).sum() / wanted) if wanted > 0 else 1.0,
         "first_month": pd.Timestamp(p["month"].values[(differs if differs.any() else short).values.argmax()]),
     }  # fmt: skip
 
@@ -121,7 +121,8 @@ def second_shift(p: xr.Dataset, base: xr.Dataset, late: xr.DataArray) -> Change 
     """Return the problem with a quarter more hours of the bottleneck in its tight months, paid as overtime."""
     if not p.sizes["resource"]:
         return None
-    price = (base["price_capacity"] + base["price_capacity_overtime"]).where(_until_served(p, late), 0.0)
+    # below zero where one more hour serves at a loss, as service first asks
+    price = abs(base["price_capacity"] + base["price_capacity_overtime"]).where(_until_served(p, late), 0.0)
     if not (price > 1e-6).any():
         return None
     name = price["resource"].values[price.sum("month").values.argmax()]

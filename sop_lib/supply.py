@@ -105,9 +105,10 @@ def _level_supply(p: xr.Dataset) -> xr.DataArray:
 def comparison(p: xr.Dataset, solved: dict[str, xr.Dataset], plans: Tables) -> pd.DataFrame:
     """Return one row per strategy and measure: costs by kind, their total, service, stock, people, the proposed one.
 
-    The total holds what a plan pays and the price of what it fails to serve; `below target` and broken
-    rules are prices, not money. Service is the share of demand served in its month,
-    cover the days of mean demand that the average stock lasts.
+    The total holds what a plan pays and the price of what it fails to serve; `below target` is a price, not money.
+    `rules broken` counts the rules a plan had to break, which no total holds. Service is the share of demand served
+    in its month, 1 where none is asked; cover the days of mean demand that the average stock lasts, left out where
+    there is none.
     """
     best = "mixed" if "mixed" in solved else ("level" if "level" in solved else next(iter(solved)))
     parts = []
@@ -117,9 +118,11 @@ def comparison(p: xr.Dataset, solved: dict[str, xr.Dataset], plans: Tables) -> p
             f"cost: {k}": (float(v), "money") for k, v in zip(found["kind"].values, found["cost"].values, strict=True)
         }
         cells |= {"total cost": (float(found["cost"].sum()), "money")}
+        if "broken" in found:
+            cells |= {"rules broken": (float((found["broken"] > 0.001).sum()), "rules")}
         cells |= _service_and_stock(p, rows["inventory_plan"]) | _effort(rows["supply_plan"], rows["people_plan"])
         cells |= {"proposed": (float(strategy == best), "flag")}
-        parts += [(strategy, measure, value, unit) for measure, (value, unit) in cells.items()]
+        parts += [(strategy, measure, value, unit) for measure, (value, unit) in cells.items() if not np.isnan(value)]
     return pd.DataFrame(parts, columns=["strategy", "measure", "value", "unit"])
 
 
@@ -132,7 +135,7 @@ def _service_and_stock(p: xr.Dataset, rows: pd.DataFrame) -> dict[str, tuple[flo
     value = (rows["closing"] * cost).groupby(rows["month"]).sum()
     daily = (rows["demand"] * weight).sum() / _days(rows["month"])
     return {
-        "service": (1 - missed / wanted if wanted > 0 else np.nan, "rate"), "late": (missed, unit),
+        "service": (1 - missed / wanted if wanted > 0 else 1.0, "rate"), "late": (missed, unit),
         "lost": ((rows["lost"] * weight).sum(), unit),
         "peak stock": (stock.max(), unit), "average stock": (stock.mean(), unit),
         "cover": (stock.mean() / daily if daily > 0 else np.nan, "days"),
@@ -160,7 +163,7 @@ def alarms(p: xr.Dataset, found: xr.Dataset) -> list[tuple[str, float, str]]:
     """Return (subject, quantity, sentence) for every rule the plan had to break: the data contradict each other."""
     out = []
     for name, (kind, sentence) in BROKEN.items():
-        if name not in found or (name == "idle" and not _charged(found, "idle forbidden")):
+        if name not in found or (name == "idle" and "idle" not in found["broken"]["rule"]):
             continue
         rows = told.frame(found[name], "q").query("q > 0.001")
         members = [d for d in found[name].dims if d != "month"]
@@ -169,10 +172,6 @@ def alarms(p: xr.Dataset, found: xr.Dataset) -> list[tuple[str, float, str]]:
             words = sentence.format(" at ".join(member), units=f"{each['q'].sum():,.0f}", first=first)
             out.append((" · ".join((*member, kind)), each["q"].sum(), words))
     return out + _storage_alarm(found)
-
-
-def _charged(found: xr.Dataset, kind: str) -> bool:
-    return bool(found["cost"].where(found["kind"] == kind, 0.0).sum() > 0)
 
 
 def by_class(p: xr.Dataset, found: xr.Dataset) -> list[tuple[str, float, str]]:
@@ -209,6 +208,7 @@ BROKEN = {
     "final_missed": ("final stock", "{} ends {units} units below the stock it must end with: it cannot be made."),
     "rate_over": ("rate change", "{} changes its daily rate by {units} more than allowed, first in {first}."),
     "workers_change_over": ("workers", "{} hires and lays off {units} workers more than allowed, first in {first}."),
+    "workers_over": ("most workers", "{} keeps {units} worker-months above its most workers, first in {first}."),
     "workers_missed": ("least workers", "{} lacks {units} worker-months of its least workers, first in {first}."),
     "outages_missed": ("maintenance", "{} misses {units} months of the maintenance it must have."),
     "idle": ("idle", "{} has {units} idle hours, first in {first}, though none are allowed."),

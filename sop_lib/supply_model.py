@@ -7,8 +7,9 @@ the balance per family and month also holds backlog, lost sales, resources, mate
 
 How it is solved (measured with 100 families, 5 plants, 36 months, one thread): the first time by the simplex method,
 1.1 s where capacity is ample (interior point 2.1 s); interior point with crossover where it is scarce, 2.1 s (6.4 s).
-Again, with other numbers, always by the dual simplex from the basis of the first plan. No time limits: the same
-problem gives the same plan.
+Again, with other numbers, by the dual simplex from the basis of the first plan; only a large scarce problem in which
+more than 5 % of the row limits changed goes to interior point once more. No time limits: the same problem gives the
+same plan.
 """
 
 from dataclasses import dataclass, replace
@@ -23,7 +24,7 @@ from linopy import Model
 from sop_lib import supply_rows, supply_solver
 from sop_lib import supply_vectors as vectors
 from sop_lib.supply_data import FREE, RULES, SOURCES, VARIABLES, Strategy, Switches, chase_stock, filled
-from sop_lib.supply_numbers import Numbers, numbers
+from sop_lib.supply_numbers import Numbers, has_runs, numbers
 from sop_lib.supply_solver import Answer, Limits
 
 __all__ = [
@@ -41,7 +42,6 @@ MADE_OF = (
     "outage_loss",
 )  # fmt: skip
 SCARCE, LARGE = 1.0, 20_000  # load over capacity, and quantities, from which interior point is the faster way
-GOLDEN = 0.6180339887498949  # its multiples lie apart: a weight of its own for every quantity
 WIDE = 0.05  # share of rows with another limit, from which a large scarce problem is solved faster without its basis
 PRICED = 1e-6
 #: limits people ask the price of: the rows that move together when it moves
@@ -70,8 +70,8 @@ class Kept:
 def build(problem: xr.Dataset, switches: Switches = RULES) -> tuple[Model, Numbers]:
     """Return the model and its numbers: bounds, right-hand sides, and prices by kind of cost, whose sum it makes least.
 
-    Feasible for any data: demand may be lost, and a firm plan broken, storage overrun or
-    an idle hour stand, where forbidden, at a price above all money, so that it shows as an alarm.
+    Feasible for any data: demand may be lost, and a firm plan broken, storage overrun or an idle hour stand, where
+    forbidden, so that it shows as an alarm; `solve` breaks a rule only where the data leave no other way.
     """
     p = filled(problem)
     found = numbers(p, switches)
@@ -79,11 +79,12 @@ def build(problem: xr.Dataset, switches: Switches = RULES) -> tuple[Model, Numbe
 
 
 def solve(problem: xr.Dataset, switches: Switches = RULES) -> xr.Dataset:
-    """Return the best plan: every quantity of the model, `cost` by kind, and `price_...` per limit.
+    """Return the best plan: every quantity of the model, `cost` and `broken` by kind, and `price_...` per limit.
 
-    A price is what the total would fall by if the limit were one unit higher; a rate, exact for small changes. With
-    whole numbers it is the price given these numbers, and `attrs["gap"]` how far the plan may be from the best; with
-    service first it is money with service as it is.
+    `broken` weighs the units by which each rule is broken; it is no money, and no money buys it. A price is what the
+    total cost would fall by if the limit were one unit higher; a rate, exact for small changes. With whole numbers it
+    is the price given these numbers, and `attrs["gap"]` how far the plan may be from the best. Where service comes
+    first, or a rule is broken, one unit more serves more even at a loss: the price is below zero there.
     """
     return keep(problem, switches).plan
 
@@ -106,9 +107,8 @@ def keep(problem: xr.Dataset, switches: Switches = RULES) -> Kept:
 
 def _answer(h, m: Model, p, n: Numbers, s: Switches, columns, limits: Limits, method: str, basis=None) -> Answer:
     """Return the answer of the solver with a value for every column, those it was not given at 0."""
-    costs = [cost[columns] for cost in vectors.costs_of(p, m, n, s)]
-    ties = 1 + np.modf((1 + columns) * GOLDEN)[0]
-    found = supply_solver.solve(h, vectors.only(limits, columns), costs, ties, method, basis)
+    aims = vectors.aims_of(p, m, n, s, columns)
+    found = supply_solver.solve(h, vectors.only(limits, columns), aims, method, basis)
     every = np.zeros(m.nvars)
     every[columns] = found.columns
     return replace(found, columns=every)
@@ -150,7 +150,7 @@ def ranges(kept: Kept) -> xr.Dataset:
         return xr.Dataset()
     with supply_solver.quiet():
         vectors.set_slopes(kept.highs, kept.model, kept.numbers, kept.rows, kept.columns)
-        cost = vectors.costs_of(kept.problem, kept.model, kept.numbers, kept.switches)[-1][kept.columns]
+        cost = vectors.aims_of(kept.problem, kept.model, kept.numbers, kept.switches, kept.columns).costs[-1]
         found: dict[str, xr.DataArray] = {}
         for name, rows in LIMIT_ROWS.items():
             if name in kept.rows:
@@ -186,11 +186,15 @@ def _fits(kept: Kept, p: xr.Dataset, s: Switches, n: Numbers) -> bool:
     same = n.bounds.keys() == before.bounds.keys() and n.sides.keys() == before.sides.keys()
     return (
         same and (s.strategy == "level") == (kept.switches.strategy == "level")
-        and s.whole_workers == kept.switches.whole_workers and "runs" not in kept.model.variables
+        and _whole_people(s) == _whole_people(kept.switches) and not has_runs(kept.problem) and not has_runs(p)
         and all(p[d].equals(kept.problem[d]) for d in p.dims)
         and all(p[name].equals(kept.problem[name]) for name in MADE_OF)
         and p["firm"].isnull().equals(kept.problem["firm"].isnull())
     )  # fmt: skip
+
+
+def _whole_people(s: Switches) -> bool:
+    return s.whole_workers and s.hire_layoff
 
 
 def _method(p: xr.Dataset, m: Model) -> str:
@@ -216,6 +220,14 @@ def _told(p: xr.Dataset, m: Model, n: Numbers, rows: dict[str, np.ndarray], answ
         like = m.constraints[name].labels
         cells = np.where(at >= 0, -answer.prices[at], np.nan).round(6) + 0.0
         prices[f"price_{name}"] = like.copy(data=cells.reshape(like.shape))
-    kinds = pd.Index(list(n.prices), name="kind")
-    cost = xr.DataArray([vectors.paid(m, n, kind, answer.columns) for kind in kinds], {"kind": kinds})
-    return xr.Dataset(quantities | prices | {"cost": cost}).assign_attrs(gap=answer.gap)
+    if "workers" in quantities:
+        quantities["workers_over"] = (quantities["workers"] - p["workers_max"]).clip(min=0)
+    paid = {kind: vectors.paid(m, each, answer.columns) + n.constant.get(kind, 0.0) for kind, each in n.prices.items()}
+    broken = {rule: vectors.paid(m, each, answer.columns) for rule, each in n.broken.items()}
+    sums = {"cost": _sums(paid, "kind"), "broken": _sums(broken, "rule")}
+    return xr.Dataset(quantities | prices | sums).assign_attrs(gap=answer.gap)
+
+
+def _sums(of: dict[str, float], name: str) -> xr.DataArray:
+    """Return sums by name, rounded to a millionth."""
+    return xr.DataArray([round(v, 6) + 0.0 for v in of.values()], {name: pd.Index(list(of), name=name, dtype=object)})

@@ -10,7 +10,7 @@ import xarray as xr
 
 from sop_lib.supply_data import FREE, IN_HOUSE, SOURCES, Switches, at_start, chase_stock
 
-__all__ = ["Numbers", "has_rate_costs", "has_runs", "numbers", "stages"]
+__all__ = ["Numbers", "added", "has_rate_costs", "has_runs", "numbers", "stages"]
 
 Sides = dict[str, xr.DataArray]
 Prices = dict[str, dict[str, xr.DataArray]]
@@ -21,12 +21,14 @@ class Numbers:
     """Bounds per quantity, right-hand side per row, hours of a worker per row, price of each quantity by kind of cost.
 
     Stock is `in_target`, what fills the target, and `above`. `constant` is money that no plan can change, by kind.
+    `broken` is what breaking a rule weighs beside the other rules; no money is above a rule.
     """
 
     bounds: dict[str, tuple[xr.DataArray, xr.DataArray]]
     sides: Sides
     slopes: Sides
     prices: Prices
+    broken: Prices
     constant: dict[str, float]
 
 
@@ -39,7 +41,8 @@ def numbers(p: xr.Dataset, s: Switches) -> Numbers:
     half = float((p["holding_cost"].isel(month=0) * p["opening_stock"]).sum()) / 2
     constant = {"below target": float((p["below_cost"] * p["target"]).sum())}
     constant |= {"holding": half} if s.holding_on == "average" else {}
-    return Numbers(bounds, sides, {n: v for n, v in slopes.items() if n in sides}, prices, constant)
+    slopes = {n: v for n, v in slopes.items() if n in sides}
+    return Numbers(bounds, sides, slopes, prices, _broken(p, s, bounds), constant)
 
 
 def has_rate_costs(p: xr.Dataset) -> bool:
@@ -96,10 +99,10 @@ def _people_bounds(p: xr.Dataset, s: Switches) -> dict:
     opening, level = p["workers_opening"], s.level_workforce or s.strategy == "minimum"
     later = xr.DataArray(np.arange(p.sizes["month"]) > 0, {"month": p["month"]})
     fixed = (later & level) | (not s.hire_layoff)
-    free = s.hire_layoff and not level
     low, most = _free(p, "plant", "month")
     least = _least_workers(p, s)
-    most_workers = np.maximum(p["workers_max"] if free else np.maximum(p["workers_max"], opening), np.ceil(least))
+    asked = np.maximum(p["workers_max"], np.ceil(least.max("month") if level else least))
+    most_workers = (asked if s.hire_layoff else np.maximum(asked, opening)).transpose("plant", "month")
     bounds = {
         "workers": (least, most_workers),
         "hired": (low, p["hired_max"].where(~fixed, 0.0)), "laid_off": (low, most.where(~fixed, 0.0)),
@@ -114,8 +117,7 @@ def _people_bounds(p: xr.Dataset, s: Switches) -> dict:
 
 
 def _least_workers(p: xr.Dataset, s: Switches) -> xr.DataArray:
-    stays = s.level_workforce or s.strategy == "minimum" or not s.hire_layoff
-    return p["workers_min"].clip(max=p["workers_opening"]) if stays else p["workers_min"]
+    return p["workers_min"] if s.hire_layoff else p["workers_min"].clip(max=p["workers_opening"])
 
 
 def _other_bounds(p: xr.Dataset) -> dict:
@@ -218,48 +220,41 @@ def _prices(p: xr.Dataset, s: Switches, bounds: dict) -> Prices:
         }  # fmt: skip
     if (p["setup_cost"] > 0).any():
         prices["setups"] = {"runs": p["setup_cost"]}
-    return prices | _broken(p, s, bounds)
+    return prices
 
 
 def _broken(p: xr.Dataset, s: Switches, bounds: dict) -> Prices:
-    """Return what broken rules cost: above all money, and ten times that where data contradict each other."""
-    price = xr.DataArray(_conflict_price(p))
+    """Return what broken rules weigh beside each other, those of the planner least."""
+    some = p["volume"].where(p["volume"] > 0)
+    room = some.min("family").fillna(1.0) if p["volume"].size else 1.0
+    outage = 10.0 * _outage_units(p) if "outages_missed" in bounds else 0.0
     kinds = {
-        "firm plan broken": (("firm_under", "firm_over"), 1), "rate change broken": (("rate_over",), 1),
-        "workforce change broken": (("workers_change_over",), 1), "workers missing": (("workers_missed",), 10),
-        "idle forbidden": (("idle",), 0 if s.idle_allowed else 1), "final stock missed": (("final_missed",), 10),
-        "storage overrun": (("storage_over",), 10),
+        "firm plan": (("firm_under", "firm_over"), 1.0), "rate change": (("rate_over",), 1.0),
+        "workforce change": (("workers_change_over",), 1.0), "least workers": (("workers_missed",), 10.0),
+        "idle": (("idle",) if not s.idle_allowed else (), 1.0), "final stock": (("final_missed",), 10.0),
+        "storage": (("storage_over",), 10.0 / room), "maintenance": (("outages_missed",), outage),
     }  # fmt: skip
-    prices = {kind: {n: price * times for n in names} for kind, (names, times) in kinds.items() if names[0] in bounds}
-    if "outages_missed" not in bounds:
-        return prices
-    units = p["outage_loss"].max("month") / p["usage"].where(p["usage"] > 0).min(["family", "month"])
-    return prices | {"maintenance missed": {"outages_missed": 10 * price * units.fillna(1.0)}}
+    found = {rule: {n: xr.DataArray(weight) for n in names if n in bounds} for rule, (names, weight) in kinds.items()}
+    return {rule: weights for rule, weights in found.items() if weights}
 
 
-def _conflict_price(p: xr.Dataset) -> float:
-    """Return a price above all money that one unit can move, so that nobody buys a broken rule."""
-    weight = float(p["class_weight"].max()) if p.sizes["class"] else 1.0
-    most = sum(float(p[n].max()) for n in ("unit_cost", "wage", "hiring_cost", "layoff_cost", "rate_up_cost"))
-    dearest = weight * float(p["lost_cost"].max()) + most + p.sizes["month"] * float(p["holding_cost"].max())
-    return 10 * dearest or 1.0
+def _outage_units(p: xr.Dataset) -> xr.DataArray:
+    """Return the most units that a month of a resource's maintenance takes."""
+    return (p["outage_loss"].max("month") / p["usage"].where(p["usage"] > 0).min(["family", "month"])).fillna(1.0)
 
 
-def stages(p: xr.Dataset, n: Numbers, s: Switches) -> list[dict[str, xr.DataArray]]:
-    """Return the prices of each objective in their order: one of all money, or broken rules, service, then money."""
-    if s.objective == "least cost":
-        return [_sum(n, list(n.prices))]
-    broken = [k for k in n.prices if k.endswith((" broken", " overrun", " missed", " missing", " forbidden"))]
-    waiting = {name: p["lost_cost"] for name in n.prices["backlog"]}
-    service = [n.prices["lost sales"], waiting, {"in_target": -p["lost_cost"]}]
-    service = [_sum(n, broken), *service] if broken else service
-    money = [k for k in n.prices if k not in (*broken, "lost sales", "backlog", "below target")]
-    return [*service, _sum(n, money)]
+def stages(p: xr.Dataset, n: Numbers) -> list[dict[str, xr.DataArray]]:
+    """Return the prices of each stage of service first: unmet demand, waiting, stock below target, then money."""
+    weight = {"backlog": 1.0, "backlog_of": p["class_weight"]}
+    waiting = {name: p["lost_cost"] * weight[name] for name in n.prices["backlog"]}
+    money = {k: v for k, v in n.prices.items() if k not in ("lost sales", "backlog", "below target")}
+    return [n.prices["lost sales"], waiting, {"in_target": -p["lost_cost"]}, added(money)]
 
 
-def _sum(n: Numbers, kinds: list[str]) -> dict[str, xr.DataArray]:
+def added(prices: Prices) -> dict[str, xr.DataArray]:
+    """Return the price of each quantity over all kinds."""
     total: dict[str, xr.DataArray] = {}
-    for kind in kinds:
-        for name, price in n.prices[kind].items():
+    for each in prices.values():
+        for name, price in each.items():
             total[name] = total[name] + price if name in total else price
     return total

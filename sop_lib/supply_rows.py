@@ -5,7 +5,7 @@ from linopy import LinearExpression, Model
 
 from sop_lib import supply_rules as rules
 from sop_lib.supply_data import Switches
-from sop_lib.supply_numbers import Numbers, has_rate_costs, has_runs, stages
+from sop_lib.supply_numbers import Numbers, added, has_rate_costs, has_runs
 from sop_lib.supply_rules import before, in_house, stock
 
 __all__ = ["build"]
@@ -14,8 +14,8 @@ __all__ = ["build"]
 def build(p: xr.Dataset, s: Switches, n: Numbers) -> Model:
     """Return the model of a filled problem with its numbers.
 
-    Feasible for any data: demand may be lost, and a firm plan broken, storage overrun or
-    an idle hour stand, where forbidden, at a price above all money, so that it shows as an alarm.
+    Feasible for any data: demand may be lost, and a firm plan broken, storage overrun or an idle hour stand, where
+    forbidden, so that it shows as an alarm. What that weighs is no part of the sum: the solver sees to it first.
     """
     m = Model()
     whole = {"outages", "workers"} if s.whole_workers and s.hire_layoff else {"outages"}
@@ -25,7 +25,7 @@ def build(p: xr.Dataset, s: Switches, n: Numbers) -> Model:
     rows += _firm(m, p, n) + _rules(m, p, s, n)
     if m.ncons != rows:
         raise AssertionError(f"the model has {m.ncons} rows and should have {rows}")
-    total, *others = [(price * m.variables[name]).sum() for name, price in stages(p, n, s)[-1].items()]
+    total, *others = [(price * m.variables[name]).sum() for name, price in added(n.prices).items()]
     m.add_objective(sum(others, start=total))
     return m
 

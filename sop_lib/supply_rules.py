@@ -1,7 +1,7 @@
 """Rules of the house in the supply model: level rates, fixed people, limits on change, runs and lots, classes.
 
-Each function adds its rows to the model and returns how many. A rule that data can make impossible is broken at a
-price above all money, so that the plan says so.
+Each function adds its rows to the model and returns how many. A rule that data can make impossible has a quantity by
+which it is broken, so that the plan says so.
 """
 
 import linopy

@@ -1,7 +1,8 @@
 """HiGHS at work for the supply model: solve, solve again from a basis, break ties, and ask how far a price holds.
 
 A problem is solved in stages, each keeping the best of those before; the last is a fixed sum of all quantities that
-leaves one optimum of many, so that the way it was reached does not matter.
+leaves one optimum of many, so that the way it was reached does not matter. Rules come before all of them: none is
+broken where none must be; else as little as the data allow, whatever money says.
 Source of the stages: an optimal solution of one stage has every quantity and row with a price at its limit
 (complementary slackness), so the next stage holds these and moves the others.
 """
@@ -15,11 +16,12 @@ import highspy
 import numpy as np
 from scipy.sparse import csc_array
 
-__all__ = ["Answer", "Limits", "price_range", "quiet", "settings_of", "solve"]
+__all__ = ["Aims", "Answer", "Limits", "price_range", "quiet", "settings_of", "solve"]
 
 PRICED = 1e-6  # a smaller price is none
 GAP = 1e-6  # whole numbers stop when they may be this much from the best
 NODES = 2_000  # where whole numbers stop, if their gap is not closed before
+IMPOSSIBLE = (highspy.HighsModelStatus.kInfeasible, highspy.HighsModelStatus.kUnboundedOrInfeasible)
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,19 @@ class Limits:
     high: np.ndarray
     row_low: np.ndarray
     row_high: np.ndarray
+
+
+@dataclass(frozen=True)
+class Aims:
+    """What breaking a rule weighs per column; the costs of the stages in their order; the total that prices tell of.
+
+    `ties` is a weight of its own for every column, which leaves one optimum of many.
+    """
+
+    rules: np.ndarray
+    costs: list[np.ndarray]
+    total: np.ndarray
+    ties: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -67,46 +82,61 @@ def settings_of(h: highspy.Highs, **options) -> None:
 def solve(
     h: highspy.Highs,
     limits: Limits,
-    costs: list[np.ndarray],
-    ties: np.ndarray,
+    aims: Aims,
     method: str,
     basis: highspy.HighsBasis | None = None,
 ) -> Answer:
-    """Return the best answer by the costs in their order, ties broken by `ties`; from a basis by the dual simplex."""
+    """Return the best answer by the aims in their order; from a basis by the dual simplex."""
     whole = _whole(h)
-    h.clearSolver()
-    _hold(h, limits)
     if len(whole):
-        return _whole_numbers(h, limits, costs, ties, whole)
-    if basis is not None:
-        h.setBasis(basis)
-    settings_of(h, solver=method if basis is None else "simplex", simplex_strategy=1, presolve="choose")
-    return _stages(h, limits, costs, ties)
+        return _whole_numbers(h, limits, aims, whole)
+    return _stages(h, limits, aims, method if basis is None else "simplex", basis)
 
 
-def _stages(h: highspy.Highs, limits: Limits, costs: list[np.ndarray], ties: np.ndarray) -> Answer:
-    """Return the answer after all stages; the first runs as HiGHS is set, the others go on from it."""
-    first, *others = costs
-    _cost(h, first)
-    _run(h)
-    for cost in others:
+def _begin(h: highspy.Highs, limits: Limits, aims: Aims, method: str, basis=None) -> tuple[Limits, list[np.ndarray]]:
+    """Solve the first stage, nothing broken where that can be; return the limits it keeps and the stages there are."""
+    unbroken = replace(limits, high=np.where(aims.rules > 0, limits.low, limits.high))
+    ways = [(unbroken, aims.costs), (limits, [aims.rules, *aims.costs])] if aims.rules.any() else [(limits, aims.costs)]
+    for held, costs in ways:
+        h.clearSolver()
+        _hold(h, held)
+        if basis is not None:
+            h.setBasis(basis)
+        settings_of(h, solver=method, simplex_strategy=1, presolve="choose")
+        _cost(h, costs[0])
+        if _run(h, must=held is limits):
+            break
+    return held, costs
+
+
+def _stages(h: highspy.Highs, limits: Limits, aims: Aims, method: str, basis=None) -> Answer:
+    """Return the answer after all stages; the first runs by the method, the others go on from it."""
+    limits, costs = _begin(h, limits, aims, method, basis)
+    for cost in costs[1:]:
         limits = _face(h, limits)
         _cost(h, cost)
         _primal(h)
     found = h.getSolution()
-    answer = Answer(np.array(found.col_value), np.array(found.row_dual), h.getBasis(), limits)
-    return replace(answer, columns=_untied(h, limits, ties))
+    prices = np.array(found.row_dual) if costs[-1] is aims.total else _prices(h, aims.total)
+    answer = Answer(np.array(found.col_value), prices, h.getBasis(), limits)
+    return replace(answer, columns=_untied(h, limits, aims.ties))
 
 
-def _whole_numbers(
-    h: highspy.Highs, limits: Limits, costs: list[np.ndarray], ties: np.ndarray, whole: np.ndarray
-) -> Answer:
+def _prices(h: highspy.Highs, total: np.ndarray) -> np.ndarray:
+    """Return what the total changes by per unit of each row's limit, at the basis at hand, which another aim chose."""
+    basic = np.array(h.getBasicVariables()[1])
+    return np.array(h.getBasisTransposeSolve(np.where(basic >= 0, total[basic], 0.0))[1])
+
+
+def _whole_numbers(h: highspy.Highs, limits: Limits, aims: Aims, whole: np.ndarray) -> Answer:
     """Return the answer in whole numbers; its prices are those of the plan with these whole numbers given."""
-    settings_of(h, solver="choose", presolve="choose", mip_rel_gap=GAP, mip_max_nodes=NODES)
+    settings_of(h, mip_rel_gap=GAP, mip_max_nodes=NODES)
     every, gap, rows = np.arange(h.getNumCol(), dtype=np.int32), 0.0, h.getNumRow()
+    _, costs = _begin(h, limits, aims, "choose")
     for n, cost in enumerate(costs):
-        _cost(h, cost)
-        _run(h)
+        if n:
+            _cost(h, cost)
+            _run(h)
         gap = max(gap, h.getInfo().mip_gap)
         if n + 1 < len(costs):
             best = h.getInfo().objective_function_value
@@ -117,10 +147,7 @@ def _whole_numbers(
     kinds = np.full(len(whole), int(highspy.HighsVarType.kContinuous), dtype=np.uint8)
     h.changeColsIntegrality(len(whole), whole.astype(np.int32), kinds)
     h.deleteRows(h.getNumRow() - rows, np.arange(rows, h.getNumRow(), dtype=np.int32))
-    h.clearSolver()
-    _hold(h, kept)
-    settings_of(h, solver="simplex", simplex_strategy=1, presolve="choose")
-    answer = _stages(h, kept, costs, ties)
+    answer = _stages(h, kept, aims, "simplex")
     h.changeColsIntegrality(len(whole), whole.astype(np.int32), kinds + int(highspy.HighsVarType.kInteger))
     return replace(answer, gap=gap, whole=True)
 
@@ -139,16 +166,17 @@ def _primal(h: highspy.Highs) -> None:
     _run(h)
 
 
-def _run(h: highspy.Highs) -> None:
-    """Solve, if it must be once more from nothing."""
+def _run(h: highspy.Highs, must: bool = True) -> bool:
+    """Solve, if it must be once more from nothing; return whether there is an answer, an error where one must be."""
     h.run()
-    if not _solved(h):
+    if not _solved(h) and (must or h.getModelStatus() not in IMPOSSIBLE):
         h.clearSolver()
         settings_of(h, solver="choose", simplex_strategy=1, presolve="on")
         h.run()
-    if not _solved(h):
+    if must and not _solved(h):
         status = h.modelStatusToString(h.getModelStatus())
         raise RuntimeError(f"the supply model ended {status}; it should solve for any data")
+    return _solved(h)
 
 
 def _solved(h: highspy.Highs) -> bool:

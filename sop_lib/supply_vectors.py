@@ -6,13 +6,13 @@ import xarray as xr
 from linopy import Model
 
 from sop_lib.supply_data import Switches
-from sop_lib.supply_numbers import Numbers, stages
-from sop_lib.supply_solver import Limits
+from sop_lib.supply_numbers import Numbers, added, stages
+from sop_lib.supply_solver import Aims, Limits
 
 __all__ = [
+    "aims_of",
     "as_built",
     "changed",
-    "costs_of",
     "flat",
     "limits_of",
     "only",
@@ -21,6 +21,9 @@ __all__ = [
     "rows_of",
     "set_slopes",
 ]
+
+
+GOLDEN = 0.6180339887498949  # its multiples lie apart: a weight of its own for every quantity
 
 
 def rows_of(m: Model) -> dict[str, np.ndarray]:
@@ -62,16 +65,19 @@ def limits_of(m: Model, n: Numbers, rows: dict[str, np.ndarray], base: Limits) -
     return Limits(low, high, row_low, row_high)
 
 
-def costs_of(p: xr.Dataset, m: Model, n: Numbers, s: Switches) -> list[np.ndarray]:
-    """Return the cost of every column, per stage."""
-    out = []
-    for prices in stages(p, n, s):
+def aims_of(p: xr.Dataset, m: Model, n: Numbers, s: Switches, columns: np.ndarray) -> Aims:
+    """Return rules, stages, total and ties of these columns."""
+
+    def cells(prices: dict[str, xr.DataArray]) -> np.ndarray:
         cost = np.zeros(m.nvars)
         for name, price in prices.items():
             like = m.variables[name].labels
             cost[like.values.ravel()] = flat(price, like)
-        out.append(cost)
-    return out
+        return cost[columns]
+
+    rules, total = cells(added(n.broken)), cells(added(n.prices))
+    costs = [total] if s.objective == "least cost" else [cells(prices) for prices in stages(p, n)]
+    return Aims(rules, costs, total, 1 + np.modf((1 + columns) * GOLDEN)[0])
 
 
 def open_columns(m: Model, limits: Limits) -> np.ndarray:
@@ -102,10 +108,10 @@ def set_slopes(h: highspy.Highs, m: Model, n: Numbers, rows: dict[str, np.ndarra
             h.changeCoeff(int(row), int(column), float(value))
 
 
-def paid(m: Model, n: Numbers, kind: str, columns: np.ndarray) -> float:
-    """Return what an answer costs of one kind, rounded to a millionth."""
-    total = n.constant.get(kind, 0.0)
-    for name, price in n.prices[kind].items():
+def paid(m: Model, prices: dict[str, xr.DataArray], columns: np.ndarray) -> float:
+    """Return what an answer comes to at these prices."""
+    total = 0.0
+    for name, price in prices.items():
         like = m.variables[name].labels
         total += float(flat(price, like) @ columns[like.values.ravel()])
-    return round(total, 6) + 0.0
+    return total

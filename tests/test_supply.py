@@ -245,3 +245,33 @@ def test_a_family_made_to_order_has_no_safety_stock():
     found = company("families")
     found["families"] = found["families"].assign(strategy="MTO")
     assert supply_review.safety_rules(found, pd.DataFrame({"family": ["Grills"], "demand": [1.0]}), 0.95).empty
+
+
+def test_no_demand_is_served_in_full():
+    given = company(*FULL)
+    given["demand_plan"] = given["demand_plan"].assign(quantity=0.0)
+    out = supply.plan(given, HORIZON, MIXED)["scenario_comparison"]
+    tables.check("scenario_comparison", out.assign(cycle=HORIZON[0]))
+    measures = out.set_index("measure")["value"]
+    assert measures["service"] == 1
+    assert "cover" not in measures
+
+
+def test_the_total_leaves_broken_rules_out_and_says_them_apart():
+    given = company(*FULL)
+    given["planned_production"] = given["planned_production"].assign(quantity=9000.0)
+    measures = supply.plan(given, HORIZON, MIXED)["scenario_comparison"].set_index("measure")["value"]
+    assert measures["rules broken"] == 1
+    assert measures["total cost"] == pytest.approx(measures[measures.index.str.startswith("cost: ")].sum())
+    assert measures["total cost"] < 1e6
+
+
+def test_a_small_change_of_people_holds_in_the_plan():
+    given = company(*FULL)
+    given["plants"] = given["plants"].assign(
+        workers_opening=0.5, workers_change_max=0.05, overtime_max_hours=0.0, wage_per_worker_month=3000.0
+    )
+    people = supply.plan(given | {"planned_production": given["planned_production"].iloc[:0]}, HORIZON, MIXED)
+    rows = people["people_plan"]
+    assert (rows["hired"] + rows["laid_off"]).max() <= 0.05 + 1e-6
+    assert not (people["supply_notes"]["kind"] == "alarm").any()

@@ -5,7 +5,7 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sop_lib import supply, supply_model
+from sop_lib import scenarios, supply, supply_model
 from sop_lib.supply_model import Switches, again, keep, solve
 
 
@@ -259,7 +259,87 @@ def test_orders_come_in_time_for_age_and_class():
     assert found["backlog"].values.tolist() == [[10, 0, 0]]
 
 
+# No money buys a rule
+
+
+def test_a_limit_on_people_holds_whatever_a_worker_makes():
+    p = people([1000, 1000, *[9000] * 6], labour_hours=0.5, hours_per_worker=160.0, workers_opening=4.0, wage=3000.0)
+    found = solve(p.assign(workers_change_max=1.0))
+    assert np.allclose(found["workers"].squeeze(), np.arange(5, 13))
+    assert float(found["workers_change_over"].sum()) == 0
+
+
+def test_a_rate_holds_whatever_is_lost():
+    found = solve(problem([1000, 9000, 9000], days=20.0, rate_opening=50.0, rate_change_max=0.5, lost_cost=1e6))
+    assert float(found["rate_over"].sum()) == 0
+
+
+def test_storage_holds_where_a_unit_is_small():
+    p = problem([0, 0, 10_000], limit=array([3000, 0, 0], "source"), holding_cost=1.0).assign_coords(store=["s"])
+    found = solve(p.assign(volume=0.001, storage=2.0))
+    assert (float(found["stock"].max()), float(found["storage_over"].sum())) == (2000, 0)
+
+
+def test_firm_output_stands_whatever_its_hours_and_materials_cost():
+    heavy = people([10, 10], labour_hours=2000.0, hours_per_worker=160.0, workers_opening=125.0, wage=3000.0, firm=10.0)
+    assert float(solve(heavy)["firm_under"].sum()) == 0
+    dear = problem([10, 10], firm=10.0).assign_coords(material=["m"])
+    found = solve(dear.assign(material_usage=100.0, material_cost=1000.0))
+    assert float(found["firm_under"].sum()) == 0
+    assert float(found["broken"].sum()) == 0
+
+
+def test_broken_rules_are_no_money():
+    found = solve(pressed([10], [20], firm=50.0, unit_cost=2.0, holding_cost=1.0))
+    assert float(found["broken"].sel(rule="firm plan")) == 30
+    assert float(found["cost"].sum()) == 20 * 2 + 10
+
+
+@pytest.mark.parametrize("lost", [50.0, 15.0])  # at 15 a unit is served at a loss
+def test_prices_of_service_first_are_what_the_total_changes_by(lost):
+    p = pressed([100, 60], [50, 50], unit_cost=array([20, 30, 60], "source"), lost_cost=lost)
+    p = p.assign(limit=array([np.inf, 10, 5], "source"), capacity_overtime=0.0)
+    kept, step = keep(p, Switches(objective="service first")), 0.01
+    price = kept.plan["price_capacity"] + kept.plan["price_capacity_overtime"]
+    for n in range(2):
+        more = again(kept, p.assign(capacity=p["capacity"] + step * (np.arange(2) == n)))
+        saved = float(kept.plan["cost"].sum() - more["cost"].sum()) / step
+        assert saved == pytest.approx(lost - 20, abs=1e-4)
+        assert float(price[0, n]) == pytest.approx(saved, abs=1e-4)
+    assert scenarios.second_shift(kept.problem, kept.plan, kept.problem["demand"]) is not None
+
+
+@pytest.mark.parametrize("objective", ["least cost", "service first"])
+def test_the_lightest_class_waits_first(objective):
+    share = array([[[0.5] * 3], [[0.5] * 3]], "class", "family", "month")
+    p = pressed([100, 0, 0], [50, 50, 50], class_share=share, backlog_cost=5.0, backlog_months=3.0)
+    for weight, waits in (([1, 10], [50, 0]), ([10, 1], [0, 50])):
+        q = p.assign_coords({"class": ["big", "small"]}).assign(class_weight=array(weight, "class"))
+        found = solve(q, Switches(objective=objective))
+        assert found["backlog_of"].isel(month=0).values.ravel().tolist() == waits
+
+
+def test_people_above_their_most_leave_or_are_an_alarm():
+    p = people([100, 100], workers_opening=20.0, workers_max=5.0)
+    for rules in (Switches(), Switches(level_workforce=True), Switches("minimum")):
+        assert float(solve(p, rules)["workers"].max()) <= 5
+    found = solve(p, Switches(hire_layoff=False))
+    assert found["workers"].squeeze().values.tolist() == [20, 20]
+    assert supply.alarms(p, found)[0][2] == "Tarn keeps 30 worker-months above its most workers, first in Nov 2026."
+
+
 # Solving again
+
+
+def test_a_kept_model_is_built_anew_where_whole_numbers_come_or_go():
+    p = problem([30, 30, 30], holding_cost=1.0)
+    assert made(again(keep(p), p.assign(setup_cost=50.0))) == [60, 0, 30]
+    q = people([100, 130, 170, 95], hours_per_worker=16.0, workers_opening=6.0, holding_cost=1.0)
+    fixed = Switches(whole_workers=True, hire_layoff=False)
+    free = Switches(whole_workers=True)
+    found = again(keep(q, fixed), q, free)["workers"]
+    assert np.allclose(found, found.round())
+    assert np.allclose(found, solve(q, free)["workers"])
 
 
 def changes(p: xr.Dataset) -> dict[str, xr.Dataset]:
@@ -384,7 +464,7 @@ def test_laws_of_every_plan(p):
         found = solve(p, Switches(strategy))
         held = found["stock"].sum("family") - found["storage_over"].squeeze()
         assert (held <= 300 + 1e-6).all()
-        totals[strategy] = float(found["cost"].sum())
+        totals[strategy] = float(found["broken"].sum()), float(found["cost"].sum())
         supply = found["make"].sum(["plant", "source"])
         net = p["opening_stock"] - p["opening_backlog"] + (supply + found["lost"] - p["demand"]).cumsum("month")
         assert np.allclose(net, found["stock"] - found["backlog"], rtol=0, atol=1e-6)
@@ -392,7 +472,10 @@ def test_laws_of_every_plan(p):
         assert ((p["usage"] * in_house).sum("family") <= p["capacity"].squeeze() + p["capacity_overtime"] + 1e-6).all()
         assert (found["make"] <= p["limit"] + 1e-6).all()
         assert (found["backlog"].values >= 0).all()
-    assert totals["mixed"] <= min(totals["level"], totals["chase"]) * (1 + 1e-7) + 1e-3
+    # a plan that breaks a rule less may cost more: no money buys a rule
+    (broken, best), others = totals["mixed"], (totals["level"], totals["chase"])
+    assert all(broken <= more + 1e-4 for more, _ in others)
+    assert all(best <= total * (1 + 1e-6) + 1e-2 for more, total in others if more <= broken + 1e-6)
 
 
 @given(
@@ -419,8 +502,11 @@ def test_absurd_data_still_solve_and_raise_alarms(p, strategy, objective):
 def test_relaxing_a_limit_never_costs_and_money_scales(p, name):
     p = supply_model.filled(p)
     kept = keep(p)
-    total = float(kept.plan["cost"].sum())
-    assert float(again(kept, p.assign({name: p[name] * 1.5 + 1}))["cost"].sum()) <= total * (1 + 1e-7) + 1e-3
+    total, broken = (float(kept.plan[n].sum()) for n in ("cost", "broken"))
+    eased = again(kept, p.assign({name: p[name] * 1.5 + 1}))
+    assert float(eased["broken"].sum()) <= broken + 1e-4
+    if float(eased["broken"].sum()) >= broken - 1e-6:  # else what is fixed is made, whatever it costs
+        assert float(eased["cost"].sum()) <= total * (1 + 1e-6) + 1e-2
     money = [n for n in p if str(n).endswith(("cost", "wage", "rate")) and n != "standard_cost"]
     assert float(again(kept, p.assign({n: p[n] * 7 for n in money}))["cost"].sum()) == pytest.approx(
         7 * total, rel=1e-6

@@ -43,3 +43,10 @@ def test_the_table_names_how_many_times_faster():
     ours = dict.fromkeys(supply_speed.SHOWN, 1.0) | {"size": "s", "tight": True, "library": supply_speed.OURS}
     table = supply_speed.shown([ours | {"rebuilt_s": 3.0}, ours | {"library": "PuLP", "build_s": 5.0, "wide_s": None}])
     assert table.endswith("s tight: built 5.0 times faster than PuLP, solved again 3.0 times faster than rebuilt")
+
+
+def test_other_objectives_end_the_run():
+    ours = {"size": "s", "tight": True, "library": supply_speed.OURS, "objective": 100.0, "changed_to": 110.0}
+    same = ours | {"library": "PuLP", "changed_to": None}
+    assert supply_speed.disagreeing([ours, same]) == []
+    assert supply_speed.disagreeing([ours, same | {"changed_to": 110.1}]) == ["s tight PuLP"]
