@@ -4,6 +4,7 @@ The model is built with these and a kept model is brought up to date with them, 
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -101,7 +102,7 @@ def _people_bounds(p: xr.Dataset, s: Switches) -> dict:
     fixed = (later & level) | (not s.hire_layoff)
     low, most = _free(p, "plant", "month")
     least = _least_workers(p, s)
-    asked = np.maximum(p["workers_max"], np.ceil(least.max("month") if level else least))
+    asked: Any = np.maximum(p["workers_max"], np.ceil(least.max("month") if level else least))
     most_workers = (asked if s.hire_layoff else np.maximum(asked, opening)).transpose("plant", "month")
     bounds = {
         "workers": (least, most_workers),
@@ -245,7 +246,7 @@ def _outage_units(p: xr.Dataset) -> xr.DataArray:
 
 def stages(p: xr.Dataset, n: Numbers) -> list[dict[str, xr.DataArray]]:
     """Return the prices of each stage of service first: unmet demand, waiting, stock below target, then money."""
-    weight = {"backlog": 1.0, "backlog_of": p["class_weight"]}
+    weight: dict[str, Any] = {"backlog": 1.0, "backlog_of": p["class_weight"]}
     waiting = {name: p["lost_cost"] * weight[name] for name in n.prices["backlog"]}
     money = {k: v for k, v in n.prices.items() if k not in ("lost sales", "backlog", "below target")}
     return [n.prices["lost sales"], waiting, {"in_target": -p["lost_cost"]}, added(money)]
