@@ -197,10 +197,16 @@ def notes(p: xr.Dataset, solved: dict[str, xr.Dataset]) -> pd.DataFrame:
     """Return what was assumed (strategy ALL), every rule a plan had to break and who goes short, as sentences."""
     rows = [(tables.ALL, "assumption", f"{n:02d}", np.nan, text) for n, text in enumerate(p.attrs["assumptions"], 1)]
     rows += [(s, "alarm", subject, q, text) for s, found in solved.items() for subject, q, text in alarms(p, found)]
+    rows += [
+        (s, "assumption", "whole numbers", np.nan, WHOLE.format(f.attrs["gap"]))
+        for s, f in solved.items()
+        if f.attrs.get("whole")
+    ]
     rows += [(s, "class", name, q, text) for s, found in solved.items() for name, q, text in by_class(p, found)]
     return pd.DataFrame(rows, columns=["strategy", "kind", "subject", "quantity", "finding"])
 
 
+WHOLE = "Whole numbers: at most {:.4%} dearer than the best plan."
 #: quantity: (kind of alarm, sentence about the member whose rule is broken)
 BROKEN = {
     "firm_under": ("below", "{} is planned {units} below its firm plan from {first}: the limits do not allow it."),

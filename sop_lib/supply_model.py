@@ -83,8 +83,9 @@ def solve(problem: xr.Dataset, switches: Switches = RULES) -> xr.Dataset:
 
     `broken` weighs the units by which each rule is broken; it is no money, and no money buys it. A price is what the
     total cost would fall by if the limit were one unit higher; a rate, exact for small changes. With whole numbers it
-    is the price given these numbers, and `attrs["gap"]` how far the plan may be from the best. Where service comes
-    first, or a rule is broken, one unit more serves more even at a loss: the price is below zero there.
+    is the price given these numbers, and `attrs["gap"]` how far the plan may be from the best; `attrs["whole"]` says
+    whether there are any. Where service comes first, or a rule is broken, one unit more serves more even at a loss: the
+    price is below zero there.
     """
     return keep(problem, switches).plan
 
@@ -225,7 +226,7 @@ def _told(p: xr.Dataset, m: Model, n: Numbers, rows: dict[str, np.ndarray], answ
     paid = {kind: vectors.paid(m, each, answer.columns) + n.constant.get(kind, 0.0) for kind, each in n.prices.items()}
     broken = {rule: vectors.paid(m, each, answer.columns) for rule, each in n.broken.items()}
     sums = {"cost": _sums(paid, "kind"), "broken": _sums(broken, "rule")}
-    return xr.Dataset(quantities | prices | sums).assign_attrs(gap=answer.gap)
+    return xr.Dataset(quantities | prices | sums).assign_attrs(gap=answer.gap, whole=answer.whole)
 
 
 def _sums(of: dict[str, float], name: str) -> xr.DataArray:

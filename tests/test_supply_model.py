@@ -246,6 +246,14 @@ def test_runs_and_lots_are_whole_and_their_set_up_is_paid():
     assert made(solve(problem([30, 30, 30], lot=40.0, firm=firm))) == [33, 40, 40]
 
 
+def test_a_plan_in_whole_numbers_says_how_far_from_the_best_it_may_be():
+    p = problem([30, 30, 30], lot=40.0, holding_cost=1.0).assign_attrs(assumptions=[])
+    plain = problem([30, 30, 30], holding_cost=1.0).assign_attrs(assumptions=[])
+    (told,) = supply.notes(p, {"mixed": solve(p)}).query("subject == 'whole numbers'")["finding"]
+    assert told == "Whole numbers: at most 0.0000% dearer than the best plan."
+    assert supply.notes(plain, {"mixed": solve(plain)}).empty
+
+
 def test_whole_numbers_have_the_prices_of_their_plan():
     p = pressed([10, 40], [20, 20], holding_cost=1.0, setup_cost=5.0)
     found = solve(p)
