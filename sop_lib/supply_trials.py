@@ -18,21 +18,15 @@ COLUMNS = [
 STOCK = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4)  # shares of the best plan's peak stock
 DEARER = (1.1, 1.2, 1.4, 1.7, 2.0)  # times what hiring and laying off costs
 RATE = 0.5  # of a family's mean rate: the most change from month to month that is tried, where settings state none
-BROKEN = ("broken", "overrun", "missed", "missing", "forbidden")
-#: what of a plan breaks a rule, a rule in each line, in its units; idle hours only where they are forbidden
-RULES_BROKEN = (
-    ("firm_under", "firm_over"), ("rate_over",), ("workers_change_over",), ("workers_missed",), ("final_missed",),
-    ("storage_over",), ("outages_missed",), ("idle",),
-)  # fmt: skip
 
 
 def trials(problem: xr.Dataset, switches: Switches) -> pd.DataFrame:
     """Return one row per plan tried: its cost and what it adds to the best plan, stock, changes of people, service.
 
     Kind `peak stock`: the stock of all families together may not pass a limit; `headcount change`: hiring and laying
-    off weigh less or more than they cost, and nobody comes or goes; `rule`: a rule more, or one fewer. Cost and added
+    off weigh more than they cost, or nobody comes or goes; `rule`: a rule more, or one fewer. Cost and added
     are money, stock is in the families' unit, else money at standard cost, headcount change in workers hired and laid
-    off, service the share of demand served in its month. A trial that breaks a rule by more units than the best
+    off, service the share of demand served in its month. A trial that breaks a rule by more than the best
     plan does has no row: its limit cannot be kept.
     """
     p, unit = _with_room(supply_model.filled(problem)), problem.attrs.get("unit") or "money"
@@ -45,7 +39,7 @@ def trials(problem: xr.Dataset, switches: Switches) -> pd.DataFrame:
     seen = [
         dict(zip(COLUMNS[:5], head, strict=True)) | _seen(p, plan)
         for *head, plan in rows
-        if not _breaks(plan, kept.plan, switches)
+        if not _breaks(plan, kept.plan)
     ]
     table = pd.DataFrame(seen)
     return table.assign(added=table["cost"] - base["cost"])[COLUMNS]
@@ -83,20 +77,16 @@ def _weight(p: xr.Dataset, rows: pd.DataFrame) -> pd.Series | float:
 
 
 def _cost(p: xr.Dataset, plan: xr.Dataset) -> float:
-    """Return the cost without prices of broken rules, people at what they really cost."""
+    """Return the total cost with people at what they really cost."""
     told, changes = plan["cost"].to_series(), {"hired": "hiring_cost", "laid_off": "layoff_cost"}
-    weighed = told.index.str.endswith(BROKEN) | told.index.isin(["hiring", "layoffs"])
+    weighed = told.index.isin(["hiring", "layoffs"])
     return float(told[~weighed].sum()) + sum(float((p[c] * plan[n]).sum()) for n, c in changes.items() if n in plan)
 
 
-def _breaks(plan: xr.Dataset, base: xr.Dataset, switches: Switches) -> bool:
-    """Return whether a plan breaks some rule by more units than the best plan does: its limit cannot be kept.
-
-    Units, not money: the price of a broken rule rises with the prices that a trial changes.
-    """
-    held = [names for names in RULES_BROKEN if names != ("idle",) or not switches.idle_allowed]
-    units = [[sum(float(x[n].sum()) for n in names if n in x) for x in (plan, base)] for names in held]
-    return any(own > usual * (1 + 1e-6) + 1e-3 for own, usual in units)
+def _breaks(plan: xr.Dataset, base: xr.Dataset) -> bool:
+    """Return whether a plan breaks some rule by more than the best plan does: its limit cannot be kept."""
+    own, usual = (x["broken"].to_series() for x in (plan, base))
+    return bool((own > usual.reindex(own.index, fill_value=0.0) * (1 + 1e-6) + 1e-3).any())
 
 
 def _less_stock(p: xr.Dataset, kept: supply_model.Kept, most: float, unit: str) -> list[tuple]:

@@ -2,29 +2,17 @@
 
 import subprocess
 import sys
-from functools import cache
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from sample_files import SAMPLE, table, truth
 
 from sop_lib import settings, tables
 
 REPO = Path(__file__).parent.parent
-SAMPLE = REPO / "data" / "sample"
 YEAR = pd.DateOffset(years=1)
 INPUTS = [name for name, t in tables.tables().items() if t.group == "input"]
-
-
-@cache
-def table(name: str) -> pd.DataFrame:
-    source = pd.read_csv(SAMPLE / "inputs" / f"{name}.csv", dtype=str, keep_default_na=False)
-    return tables.check(name, source.where(source != "", None))
-
-
-@cache
-def truth() -> pd.DataFrame:
-    return pd.read_csv(SAMPLE / "truth.csv", keep_default_na=False, parse_dates=["from_month", "to_month"])
 
 
 def row(cause: str) -> pd.Series:

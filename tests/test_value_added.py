@@ -1,19 +1,18 @@
 """Value added of earlier forecasts: by hand, by its laws, on the sample beside truth.csv."""
 
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sample_files import table, truth
 from test_launches import products, sold
 
 from sop_lib import history, streams, tables, value_added
 from sop_lib.tables import ALL
 
-SAMPLE = Path(__file__).parent.parent / "data" / "sample"
 NONE = {"past_plans": tables.empty("past_plans")}
 
 
@@ -190,21 +189,15 @@ def test_the_seasonal_naive_knows_no_month_from_its_cycle_on(cycle, lag, then):
 
 
 @cache
-def sample(name: str) -> pd.DataFrame:
-    source = pd.read_csv(SAMPLE / "inputs" / f"{name}.csv", dtype=str, keep_default_na=False)
-    return tables.check(name, source.where(source != "", None))
-
-
-@cache
 def panel() -> pd.DataFrame:
-    found = history.complete_history(sample("sales"), sample("products"), pd.Timestamp("2026-11-01"))
+    found = history.complete_history(table("sales"), table("products"), pd.Timestamp("2026-11-01"))
     return found.assign(unconstrained=found["cleansed"])
 
 
 def test_on_the_sample_the_biased_stream_is_named_with_the_injected_bias():
-    truth = pd.read_csv(SAMPLE / "truth.csv")
-    (injected,) = truth[truth["cause"] == "always optimistic"].to_dict("records")
-    said = value_added.biased_sentence(sample("past_plans"), panel(), sample("products"))
+    injected_rows = truth()
+    (injected,) = injected_rows[injected_rows["cause"] == "always optimistic"].to_dict("records")
+    said = value_added.biased_sentence(table("past_plans"), panel(), table("products"))
     assert said.startswith(injected["key"].removeprefix("stream="))
     assert f"{injected['quantity']:.0%} more than the statistical forecast" in said
 
