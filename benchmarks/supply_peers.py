@@ -5,6 +5,7 @@ a season and may be one month late. Only routes that are open become quantities 
 """
 
 from collections.abc import Callable
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -76,6 +77,16 @@ class _Numbers:
         self.routes = [(f, q, s, t) for f, q, s, t in np.ndindex(p["limit"].shape) if self.limit[f, q, s, t] > 0]
         self.plant_at = [list(p["plant"].values).index(q) for q in self.plant_of]
 
+    @cached_property
+    def by(self) -> dict[str, dict]:
+        """Return the open routes per family and month, and per plant, source and month."""
+        family = {i: [] for i in _product(self.F, self.T)}
+        plant = {(q, s, t): [] for q in self.P for s in self.S for t in self.T}
+        for f, q, s, t in self.routes:
+            family[f, t].append((f, q, s, t))
+            plant[q, s, t].append((f, q, s, t))
+        return {"family": family, "plant": plant}
+
     def make_cost(self, f: int, q: int, s: int, t: int) -> float:
         """Return the cost of a unit of a route, with the wages of overtime."""
         over = self.overtime_rate[q] * self.labour_hours[f, q] if s == 1 else 0.0
@@ -99,56 +110,9 @@ def with_pulp(p: xr.Dataset, clock: Callable[[], float], solve: bool) -> dict:
     import pulp
 
     n, start = _Numbers(p), clock()
-    lp = pulp.LpProblem("supply", pulp.LpMinimize)
-
-    def cells(name: str, *sets, high=None):
-        return {
-            i: pulp.LpVariable(f"{name}_{'_'.join(map(str, i))}", 0, high(i) if high else None) for i in _product(*sets)
-        }
-
-    make = {
-        i: pulp.LpVariable("make_" + "_".join(map(str, i)), 0, n.limit[i] if np.isfinite(n.limit[i]) else None)
-        for i in n.routes
-    }
-    by = _by_route(n)
-    target = cells("target", n.F, n.T, high=lambda i: n.target[i])
-    above = cells("above", n.F, n.T)
-    late = cells("late", n.F, n.T, high=lambda i: n.demand[i])
-    lost = cells("lost", n.F, n.T, high=lambda i: n.demand[i])
-    workers, hired, left, idle = (cells(x, n.P, n.T) for x in ("workers", "hired", "left", "idle"))
-    lp += pulp.lpSum(
-        [n.make_cost(*i) * v for i, v in make.items()]
-        + [(n.holding_cost[i] - n.below_cost[i]) * v for i, v in target.items()]
-        + [n.holding_cost[i] * v for i, v in above.items()]
-        + [n.late_cost(*i) * v for i, v in late.items()]
-        + [n.lost_cost[i] * v for i, v in lost.items()]
-        + [n.wage[i] * v for i, v in workers.items()]
-        + [n.hiring_cost[i[0]] * v for i, v in hired.items()] + [n.layoff_cost[i[0]] * v for i, v in left.items()]
-    )  # fmt: skip
-    wanted, lines = {}, {}
-    for f in n.F:
-        for t in n.T:
-            before = [target[f, t - 1], above[f, t - 1], -late[f, t - 1]] if t else []
-            terms = [make[i] for i in by["family"][f, t]] + before
-            held = pulp.lpSum([*terms, lost[f, t], -target[f, t], -above[f, t], late[f, t]])
-            wanted[f, t] = held == n.net(f, t)
-            lp += wanted[f, t]
-    for q in n.P:
-        for t in n.T:
-            before = workers[q, t - 1] if t else float(n.workers_opening[q])
-            lp += workers[q, t] - before - hired[q, t] + left[q, t] == 0
-            regular, over = (
-                pulp.lpSum(n.labour_hours[i[0], q] * make[i] for i in by["plant"][q, s, t]) for s in (0, 1)
-            )
-            lp += regular + idle[q, t] - n.hours_per_worker[q, t] * workers[q, t] == 0
-            lp += over - n.overtime_per_worker[q, t] * workers[q, t] <= 0
-    for k in n.K:
-        for t in n.T:
-            for over in (False, True):
-                sources, q = ((0, 1) if over else (0,)), n.plant_at[k]
-                used = pulp.lpSum(n.usage[k, i[0], t] * make[i] for s in sources for i in by["plant"][q, s, t])
-                lines[k, t, over] = used <= n.capacity_of(k, t, over)
-                lp += lines[k, t, over]
+    lp, v = _pulp_columns(n, pulp)
+    wanted, lines = _pulp_balance(n, lp, v, pulp), _pulp_lines(n, lp, v, pulp)
+    _pulp_people(n, lp, v, pulp)
     solver = pulp.HiGHS(msg=False, threads=1)
     solver.createAndConfigureSolver(lp)
     solver.buildSolverModel(lp)
@@ -163,9 +127,69 @@ def with_pulp(p: xr.Dataset, clock: Callable[[], float], solve: bool) -> dict:
         row.changeRHS(other.capacity_of(k, t, over))
     for i, row in wanted.items():
         row.changeRHS(other.net(*i))
-        late[i].upBound = lost[i].upBound = float(other.demand[i])
+        v["late"][i].upBound = v["lost"][i].upBound = float(other.demand[i])
     lp.solve(pulp.HiGHS(msg=False, threads=1))
     return out | {"resolve_s": clock() - start, "changed_to": lp.objective.value()}
+
+
+def _pulp_columns(n: _Numbers, pulp) -> tuple:
+    """Return the problem with its objective, and the quantities by name."""
+
+    def cells(name: str, places, high=None):
+        return {i: pulp.LpVariable(f"{name}_{'_'.join(map(str, i))}", 0, high(i) if high else None) for i in places}
+
+    ft, pt = list(_product(n.F, n.T)), list(_product(n.P, n.T))
+    v = {
+        "make": cells("make", n.routes, lambda i: n.limit[i] if np.isfinite(n.limit[i]) else None),
+        "target": cells("target", ft, lambda i: n.target[i]), "above": cells("above", ft),
+        "late": cells("late", ft, lambda i: n.demand[i]), "lost": cells("lost", ft, lambda i: n.demand[i]),
+    } | {name: cells(name, pt) for name in ("workers", "hired", "left", "idle")}  # fmt: skip
+    lp = pulp.LpProblem("supply", pulp.LpMinimize)
+    lp += pulp.lpSum(
+        [n.make_cost(*i) * x for i, x in v["make"].items()]
+        + [(n.holding_cost[i] - n.below_cost[i]) * x for i, x in v["target"].items()]
+        + [n.holding_cost[i] * x for i, x in v["above"].items()]
+        + [n.late_cost(*i) * x for i, x in v["late"].items()]
+        + [n.lost_cost[i] * x for i, x in v["lost"].items()]
+        + [n.wage[i] * x for i, x in v["workers"].items()]
+        + [n.hiring_cost[i[0]] * x for i, x in v["hired"].items()]
+        + [n.layoff_cost[i[0]] * x for i, x in v["left"].items()]
+    )
+    return lp, v
+
+
+def _pulp_balance(n: _Numbers, lp, v: dict, pulp) -> dict:
+    """Add what is made, held, late and lost per family and month, and return those rows."""
+    target, above, late, lost, routes = v["target"], v["above"], v["late"], v["lost"], n.by["family"]
+    rows = {}
+    for f, t in _product(n.F, n.T):
+        before = [target[f, t - 1], above[f, t - 1], -late[f, t - 1]] if t else []
+        terms = [v["make"][i] for i in routes[f, t]] + before
+        rows[f, t] = pulp.lpSum([*terms, lost[f, t], -target[f, t], -above[f, t], late[f, t]]) == n.net(f, t)
+        lp += rows[f, t]
+    return rows
+
+
+def _pulp_people(n: _Numbers, lp, v: dict, pulp) -> None:
+    """Add who comes and goes, and the hours they work."""
+    workers, by = v["workers"], n.by["plant"]
+    for q, t in _product(n.P, n.T):
+        before = workers[q, t - 1] if t else float(n.workers_opening[q])
+        lp += workers[q, t] - before - v["hired"][q, t] + v["left"][q, t] == 0
+        regular, over = (pulp.lpSum(n.labour_hours[i[0], q] * v["make"][i] for i in by[q, s, t]) for s in (0, 1))
+        lp += regular + v["idle"][q, t] - n.hours_per_worker[q, t] * workers[q, t] == 0
+        lp += over - n.overtime_per_worker[q, t] * workers[q, t] <= 0
+
+
+def _pulp_lines(n: _Numbers, lp, v: dict, pulp) -> dict:
+    """Add the load of each line within its capacity, with and without overtime, and return those rows."""
+    by, rows = n.by["plant"], {}
+    for (k, t), over in ((at, over) for at in _product(n.K, n.T) for over in (False, True)):
+        sources, q = ((0, 1) if over else (0,)), n.plant_at[k]
+        used = pulp.lpSum(n.usage[k, i[0], t] * v["make"][i] for s in sources for i in by[q, s, t])
+        rows[k, t, over] = used <= n.capacity_of(k, t, over)
+        lp += rows[k, t, over]
+    return rows
 
 
 def with_pyomo(p: xr.Dataset, clock: Callable[[], float], solve: bool) -> dict:
@@ -174,8 +198,30 @@ def with_pyomo(p: xr.Dataset, clock: Callable[[], float], solve: bool) -> dict:
     from pyomo.contrib.appsi.solvers.highs import Highs
 
     n, start = _Numbers(p), clock()
+    m = _pyomo_columns(n, pyo)
+    _pyomo_rows(n, m, pyo)
+    solver = Highs()
+    solver.highs_options = {"threads": 1}
+    solver.config.load_solution = False
+    solver.set_instance(m)
+    out = {"build_s": clock() - start}
+    if not solve:
+        return out
+    start = clock()
+    objective = solver.solve(m).best_feasible_objective
+    out |= {"solve_s": clock() - start, "objective": objective}
+    start, other = clock(), _Numbers(changed(p))
+    for i in m.capacity:
+        m.capacity[i] = other.capacity_of(*i)
+    for i in m.demand:
+        m.demand[i], m.net[i] = float(other.demand[i]), other.net(*i)
+    changed_to = solver.solve(m).best_feasible_objective
+    return out | {"resolve_s": clock() - start, "changed_to": changed_to}
+
+
+def _pyomo_columns(n: _Numbers, pyo):
+    """Return the model with its quantities, the numbers that change, and its objective."""
     m = pyo.ConcreteModel()
-    by = _by_route(n)
     ft, pt = list(_product(n.F, n.T)), list(_product(n.P, n.T))
     kt = [(k, t, over) for k, t in _product(n.K, n.T) for over in (0, 1)]
     m.make = pyo.Var(n.routes, bounds=lambda m, *i: (0, float(n.limit[i]) if np.isfinite(n.limit[i]) else None))
@@ -196,6 +242,12 @@ def with_pyomo(p: xr.Dataset, clock: Callable[[], float], solve: bool) -> dict:
         + pyo.quicksum(float(n.wage[i]) * m.workers[i] for i in pt)
         + pyo.quicksum(float(n.hiring_cost[i[0]]) * m.hired[i] + float(n.layoff_cost[i[0]]) * m.left[i] for i in pt)
     ))  # fmt: skip
+    return m
+
+
+def _pyomo_rows(n: _Numbers, m, pyo) -> None:
+    """Add balances, people with their hours, and the capacity of lines."""
+    by, pt = n.by, list(_product(n.P, n.T))
 
     def balance(m, f, t):
         before = m.target[f, t - 1] + m.above[f, t - 1] - m.late[f, t - 1] if t else 0
@@ -221,40 +273,13 @@ def with_pyomo(p: xr.Dataset, clock: Callable[[], float], solve: bool) -> dict:
         used = pyo.quicksum(float(n.usage[k, i[0], t]) * m.make[i] for s in sources for i in by["plant"][q, s, t])
         return used <= m.capacity[k, t, over]
 
-    m.balance = pyo.Constraint(ft, rule=balance)
+    m.balance = pyo.Constraint(list(_product(n.F, n.T)), rule=balance)
     m.turnover, m.regular, m.overtime = (pyo.Constraint(pt, rule=rule) for rule in (turnover, regular, overtime))
-    m.line = pyo.Constraint(kt, rule=line)
-    solver = Highs()
-    solver.highs_options = {"threads": 1}
-    solver.config.load_solution = False
-    solver.set_instance(m)
-    out = {"build_s": clock() - start}
-    if not solve:
-        return out
-    start = clock()
-    objective = solver.solve(m).best_feasible_objective
-    out |= {"solve_s": clock() - start, "objective": objective}
-    start, other = clock(), _Numbers(changed(p))
-    for i in kt:
-        m.capacity[i] = other.capacity_of(*i)
-    for i in ft:
-        m.demand[i], m.net[i] = float(other.demand[i]), other.net(*i)
-    changed_to = solver.solve(m).best_feasible_objective
-    return out | {"resolve_s": clock() - start, "changed_to": changed_to}
+    m.line = pyo.Constraint(list(m.capacity), rule=line)
 
 
 def _product(*sets):
     return ((a, b) for a in sets[0] for b in sets[1])
-
-
-def _by_route(n: _Numbers) -> dict[str, dict]:
-    """Return the open routes per family and month, and per plant, source and month."""
-    family = {i: [] for i in _product(n.F, n.T)}
-    plant = {(q, s, t): [] for q in n.P for s in n.S for t in n.T}
-    for f, q, s, t in n.routes:
-        family[f, t].append((f, q, s, t))
-        plant[q, s, t].append((f, q, s, t))
-    return {"family": family, "plant": plant}
 
 
 PEERS: dict[str, Callable[[xr.Dataset, Callable[[], float], bool], dict]] = {"PuLP": with_pulp, "Pyomo": with_pyomo}
