@@ -3,8 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sample_files import table
 from test_overrides_plan import CYCLE, PRODUCTS, book, plan
-from test_value_added import panel, sample
+from test_value_added import panel
 
 from sop_lib import advice, months, overrides, streams, tables, value_added
 
@@ -97,7 +98,7 @@ def test_following_the_advice_is_no_worse_than_the_better_of_change_and_no_chang
 
 
 def test_on_the_sample_the_guarded_sales_stream_is_no_worse_than_either():
-    record = value_added.record(sample("past_plans"), panel(), sample("products"))
+    record = value_added.record(table("past_plans"), panel(), table("products"))
     found = advice.guarded(record, 2).set_index("stream")
     assert found.loc["sales", "guarded"] <= found.loc["sales", "statistical"] + 1e-12
     assert found.loc["sales", "guarded"] < found.loc["sales", "as_given"]
