@@ -9,6 +9,8 @@ from sop_lib.mix import Tables
 
 __all__ = [
     "LIMITS",
+    "WEEKS",
+    "backlog_weeks",
     "demonstrated",
     "empty",
     "frame",
@@ -20,6 +22,9 @@ __all__ = [
     "price_rows",
     "supply_rows",
 ]
+
+
+WEEKS = 52 / 12  # in a month
 
 
 def empty(name: str) -> pd.DataFrame:
@@ -49,7 +54,25 @@ def inventory_rows(p: xr.Dataset, found: xr.Dataset) -> pd.DataFrame:
     rows = inventory.projection(flows, opening).merge(
         flows[["month", "family", "safety", "target"]], on=["month", "family"], how="left", validate="one_to_one"
     )
-    return rows.assign(cover_days=inventory.cover_days(rows))
+    return rows.assign(cover_days=inventory.cover_days(rows), backlog_weeks=backlog_weeks(rows))
+
+
+def backlog_weeks(rows: pd.DataFrame) -> pd.Series:
+    """Return the weeks that each closing backlog takes at the mean rate shipped in the three months after it.
+
+    At the end of the plan, at that of its last three months; blank where nothing ships. `rows` has month, family,
+    shipped and backlog.
+
+    >>> rows = pd.DataFrame({"month": pd.date_range("2026-11-01", periods=4, freq="MS"), "family": "A",
+    ...     "shipped": [0.0, 52.0, 52.0, 52.0], "backlog": [12.0, 24.0, 0.0, 0.0]})
+    >>> backlog_weeks(rows).tolist()
+    [1.0, 2.0, 0.0, 0.0]
+    """
+    shipped = rows.pivot(index="month", columns="family", values="shipped").sort_index()
+    rate = shipped.rolling(3).mean().shift(-3).fillna(shipped.tail(3).mean()) / WEEKS
+    each = rate.stack().rename("rate").reset_index()
+    weekly = rows[["month", "family"]].merge(each, on=["month", "family"], how="left", validate="1:1")["rate"]
+    return rows["backlog"] / weekly.where(weekly > 0).set_axis(rows.index)
 
 
 def people_rows(p: xr.Dataset, found: xr.Dataset) -> pd.DataFrame:

@@ -1,0 +1,115 @@
+"""How stock and backlog closed against the last plan, and how long customers wait against what was quoted."""
+
+import numpy as np
+import pandas as pd
+
+from sop_lib import mix, supply_tables
+from sop_lib.history import units_sold
+from sop_lib.mix import Tables
+
+__all__ = ["backlog_ahead", "backlog_sentences", "rolled", "rolled_sentence"]
+
+SUPPLIED = ("made", "bought", "subcontracted")
+
+
+def rolled(planned: pd.DataFrame, found: Tables, first: pd.Timestamp) -> pd.DataFrame:
+    """Return how stock and backlog closed against the last plan per family, in units: variance = actual - planned.
+
+    `planned` is what the last cycle planned (measure, month, family, quantity). What supply and demand differed by,
+    what was adjusted, and what waits (or lies in stock) unlike planned: with `unexplained` they add up to the
+    variance, for opening + supply + adjusted - shipped = closing stock, opening + demand - shipped = closing backlog.
+    A plan without backlog is taken to have left it as it was. Empty without a plan of stock, or without stock.
+    """
+    closed = first - pd.offsets.MonthBegin(1)
+    plan = planned[planned["month"] <= closed]
+    stock = plan[(plan["measure"] == "inventory") & (plan["month"] == closed)].set_index("family")["quantity"]
+    names = ["family", "measure", "planned", "actual", "variance", "supply", "demand", "waiting", "adjusted"]
+    if stock.empty or not found["inventory"]["month"].eq(closed).any():
+        return pd.DataFrame(columns=[*names, "unexplained"])
+    span, flows = (plan["month"].min(), closed), plan.groupby(["measure", "family"])["quantity"].sum()
+    came, moved = found["receipts"], found["receipts"]["source"].isin(SUPPLIED)
+    more = {
+        "supply": _flow(came[moved], "quantity", span, found) - flows.get("supply", pd.Series(dtype=float)),
+        "demand": _flow(found["history"], "raw", span, found) - flows.get("demand", pd.Series(dtype=float)),
+        "adjusted": _flow(came[~moved], "quantity", span, found),
+    }
+    owed = plan[(plan["measure"] == "backlog") & (plan["month"] == closed)].set_index("family")["quantity"]
+    ends = {n: _at(found["backlog"], "quantity", at, found) for n, at in (("now", closed), ("then", _before(span[0])))}
+    facts = pd.DataFrame(more | {"stock": _at(found["inventory"], "on_hand", closed, found)}).assign(**ends)
+    facts = facts.reindex(stock.index).fillna(0.0).assign(planned=stock)
+    facts["owed"] = owed.reindex(stock.index).fillna(facts["then"])
+    return _explained(facts, owed.index)[[*names, "unexplained"]]
+
+
+def _before(month: pd.Timestamp) -> pd.Timestamp:
+    return month - pd.offsets.MonthBegin(1)
+
+
+def _flow(rows: pd.DataFrame, value: str, span: tuple, found: Tables) -> pd.Series:
+    rows = rows[rows["month"].between(*span)]
+    return rows[value].groupby(rows["product"].map(mix.family_of(found))).sum()
+
+
+def _at(rows: pd.DataFrame, value: str, month: pd.Timestamp, found: Tables) -> pd.Series:
+    return _flow(rows, value, (month, month), found)
+
+
+def _explained(facts: pd.DataFrame, with_backlog: pd.Index) -> pd.DataFrame:
+    """Return a row for stock, and one for backlog where it was planned, with the parts of their variance."""
+    stock = facts.assign(measure="stock", actual=facts["stock"], waiting=facts["now"] - facts["owed"])
+    stock["demand"] = -stock["demand"]
+    owed = facts.assign(measure="backlog", actual=facts["now"], waiting=facts["stock"] - facts["planned"])
+    owed = owed.assign(planned=facts["owed"], supply=-facts["supply"], adjusted=-facts["adjusted"])
+    rows = pd.concat([stock, owed[owed.index.isin(with_backlog)]]).rename_axis("family").reset_index()
+    rows["variance"] = rows["actual"] - rows["planned"]
+    rows["unexplained"] = (rows["variance"] - rows[["supply", "demand", "waiting", "adjusted"]].sum(axis=1)).round(6)
+    return rows.sort_values(["measure", "family"], ascending=[False, True], ignore_index=True)
+
+
+def rolled_sentence(rows: pd.DataFrame, closed: pd.Timestamp) -> str:
+    """Return the family whose stock closed furthest from plan, as a share of it, and its largest reason."""
+    stock = rows[rows["measure"] == "stock"]
+    off = (stock["variance"].abs() / stock["planned"].clip(lower=1.0)).to_numpy()
+    if not len(off) or off.max() < 0.005:
+        return f"Stock closed {closed:%b %Y} as planned." if len(off) else ""
+    worst = stock.iloc[off.argmax()]
+    reasons = worst[["supply", "demand", "waiting", "adjusted", "unexplained"]].astype("float64")
+    name = reasons.abs().idxmax()
+    side = f"{abs(worst['variance']):,.0f} {'more' if worst['variance'] > 0 else 'less'} than planned"
+    told = f"{worst['actual']:,.0f} against {worst['planned']:,.0f}"
+    return f"{worst['family']} closed {closed:%b %Y} with {side} ({told}); most of it is {name}, {reasons[name]:+,.0f}."
+
+
+def backlog_ahead(inventory_plan: pd.DataFrame, families: pd.DataFrame, found: Tables) -> pd.DataFrame:
+    """Return backlog in weeks against the quoted weeks per family made or assembled to order; none is an empty table.
+
+    `now` is the backlog of the last close at the rate shipped in the last three closed months; `highest` the most in
+    the plan (`backlog_weeks`), `worst_month` when, `months_beyond` how many months are longer than quoted.
+    """
+    policy = families[families["strategy"].isin(["MTO", "ATO"])].set_index("family")
+    rows = inventory_plan[inventory_plan["family"].isin(policy.index)].sort_values("month")
+    quoted = rows["family"].map(policy["backlog_weeks"].astype("float64"))
+    rows = rows.assign(beyond=rows["backlog_weeks"] > quoted + 1e-9)
+    out = rows.groupby("family").agg(highest=("backlog_weeks", "max"), months_beyond=("beyond", "sum"))
+    most = rows.sort_values("backlog_weeks", ascending=False, kind="stable").groupby("family")["month"].first()
+    closed = _before(inventory_plan["month"].min()) if len(inventory_plan) else pd.NaT
+    now = _weeks_now(found, closed).reindex(out.index) if len(out) else np.nan
+    out = out.assign(quoted=policy["backlog_weeks"], now=now, worst_month=most.where(out["highest"].notna()))
+    return out.reset_index()[["family", "quoted", "now", "highest", "worst_month", "months_beyond"]]
+
+
+def _weeks_now(found: Tables, closed: pd.Timestamp) -> pd.Series:
+    """Return backlog of the last close over a week of what shipped in the last three closed months, per family."""
+    past = found["history"].assign(shipped=units_sold(found["history"]))
+    weekly = _flow(past, "shipped", (closed - pd.DateOffset(months=2), closed), found) / 3 / supply_tables.WEEKS
+    return _at(found["backlog"], "quantity", closed, found).reindex(weekly.index).fillna(0.0) / weekly.where(weekly > 0)
+
+
+def backlog_sentences(ahead: pd.DataFrame) -> list[str]:
+    """Return, per family made to order, its longest backlog and the quoted weeks."""
+    known = ahead[ahead["highest"].notna()]
+    return [
+        f"Backlog of {row.family} is {row.highest:.1f} weeks in {row.worst_month:%b %Y}, "
+        + ("no lead time is quoted." if pd.isna(row.quoted) else f"quoted {row.quoted:g}.")
+        for row in known.itertuples()
+    ]
