@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from sop_lib import supply_model, supply_trials, tables
+from sop_lib import supply_changes, supply_model, supply_trials, tables
 from sop_lib import supply_tables as told
 from sop_lib.settings import Planning
 from sop_lib.supply_problem import READS, Tables, depth, problem, switches
@@ -25,7 +25,9 @@ WRITES = (
 def plan(found: Tables, horizon: pd.DatetimeIndex, planning: Planning, scenario: str = "base") -> Tables:
     """Return the supply tables of a cycle by name (`WRITES`), all strategies; empty when nothing says what supply has.
 
-    `found` holds the tables of `READS`. Balanced per family: opening + supply - shipped = closing.
+    `found` holds the tables of `READS`, and may hold the last plan as `previous_supply` (see `supply_changes`): what
+    keeping it inside the time fence would cost is then among the trials.
+    Balanced per family: opening + supply - shipped = closing.
     """
     if depth(found) == "none" or found["demand_plan"].empty:
         return {name: told.empty(name) for name in WRITES}
@@ -38,10 +40,17 @@ def plan(found: Tables, horizon: pd.DatetimeIndex, planning: Planning, scenario:
     }  # fmt: skip
     out = {name: _stack({s: each(p, solution) for s, solution in solved.items()}, name) for name, each in rows.items()}
     out["scenario_comparison"] = comparison(p, solved, out)
-    costed = p.attrs["depth"] == "optimum"
-    out["supply_trials"] = supply_trials.trials(p, switches(planning)) if costed else told.empty("supply_trials")
+    out["supply_trials"] = _trials(found, p, planning)
     out["supply_notes"] = notes(p, solved)
     return {name: out[name].assign(scenario=scenario) for name in WRITES}
+
+
+def _trials(found: Tables, p: xr.Dataset, planning: Planning) -> pd.DataFrame:
+    if p.attrs["depth"] != "optimum":
+        return told.empty("supply_trials")
+    last, first = found.get("previous_supply"), pd.Timestamp(p["month"].values[0])
+    fenced = None if last is None else supply_changes.inside_fence(last, found["families"], first)
+    return supply_trials.trials(p, switches(planning), fenced)
 
 
 def _stack(parts: dict[str, pd.DataFrame], name: str) -> pd.DataFrame:

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from sop_lib import supply_model, supply_tables
-from sop_lib.supply_data import FREE, Switches
+from sop_lib import supply_changes, supply_model, supply_tables
+from sop_lib.supply_data import FREE, IN_HOUSE, Switches
 
-__all__ = ["COLUMNS", "trials"]
+__all__ = ["COLUMNS", "KEPT", "trials"]
 
 COLUMNS = [
     "kind", "trial", "finding", "limit", "unit", "cost", "added", "peak_stock", "average_stock", "headcount_change",
@@ -20,11 +20,12 @@ DEARER = (1.1, 1.2, 1.4, 1.7, 2.0)  # times what hiring and laying off costs
 RATE = 0.5  # of a family's mean rate: the most change from month to month that is tried, where settings state none
 
 
-def trials(problem: xr.Dataset, switches: Switches) -> pd.DataFrame:
+def trials(problem: xr.Dataset, switches: Switches, fenced: pd.DataFrame | None = None) -> pd.DataFrame:
     """Return one row per plan tried: its cost and what it adds to the best plan, stock, changes of people, service.
 
     Kind `peak stock`: the stock of all families together may not pass a limit; `headcount change`: hiring and laying
-    off weigh more than they cost, or nobody comes or goes; `rule`: a rule more, or one fewer. Cost and added
+    off weigh more than they cost, or nobody comes or goes; `rule`: a rule more, or one fewer, among them `KEPT`: that
+    `fenced`, the rows of the last plan inside the time fence (`supply_changes.inside_fence`), stay. Cost and added
     are money, stock is in the families' unit, else money at standard cost, headcount change in workers hired and laid
     off, service the share of demand served in its month. A trial that breaks a rule by more than the best
     plan does has no row: its limit cannot be kept.
@@ -34,7 +35,7 @@ def trials(problem: xr.Dataset, switches: Switches) -> pd.DataFrame:
     base = _seen(p, kept.plan)
     rows = [("base", "the plan as it is", "the best plan", np.nan, unit, kept.plan)]
     rows += _less_stock(p, kept, base["peak_stock"], unit)
-    tried = _fewer_changes(p, kept, switches) + _rules(p, kept, switches)
+    tried = _fewer_changes(p, kept, switches) + _rules(p, kept, switches) + _last_plan(p, kept, fenced)
     rows += [(kind, name, words, np.nan, unit, plan) for kind, name, words, plan in tried]
     seen = [
         dict(zip(COLUMNS[:5], head, strict=True)) | _seen(p, plan)
@@ -144,4 +145,20 @@ def _rules(p: xr.Dataset, kept: supply_model.Kept, switches: Switches) -> list[t
     return [("rule", n, words, supply_model.again(kept, q, s)) for n, (words, q, s) in found.items()]
 
 
+def _last_plan(p: xr.Dataset, kept: supply_model.Kept, fenced: pd.DataFrame | None) -> list[tuple]:
+    """Return the best plan that leaves the last one as it was inside the fence, as far as the limits still allow."""
+    if fenced is None or fenced.empty:
+        return []
+    words = "inside the frozen and slushy months every family keeps the rate of the last plan"
+    stays = supply_changes.kept_inside_fence(p, kept.plan, fenced)
+    plan = supply_model.again(kept, stays)
+    lost = float(plan["broken"].sel(rule="firm plan").sum())
+    if lost >= supply_changes.NOTICED:
+        words += f", but for {lost:,.0f} units that can no longer be made or must be"
+        own = plan["make"].sel(source=list(IN_HOUSE)).sum("source").transpose(*stays["firm"].dims)
+        plan = supply_model.again(kept, stays.assign(firm=own.where(stays["firm"].notnull())))
+    return [("rule", KEPT, words, plan)]
+
+
 ROOM = "all families"
+KEPT = "the last plan inside the fence"
