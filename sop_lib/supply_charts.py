@@ -8,7 +8,7 @@ from matplotlib.ticker import MaxNLocator
 
 from sop_lib import charts
 
-__all__ = ["frontier", "load_grid", "load_panels", "people_lines", "stock_panels"]
+__all__ = ["frontier", "load_grid", "load_panels", "order_bars", "people_lines", "stock_panels"]
 
 
 def stock_panels(plan: pd.DataFrame, unit: str) -> Figure:
@@ -117,4 +117,24 @@ def people_lines(people: pd.DataFrame) -> Figure:
     ax.set_ylabel("workers")
     charts.end_labels(ax, labels)
     charts.month_ticks(ax, pd.DatetimeIndex(people["month"].drop_duplicates()), every=3)
+    return figure
+
+
+def order_bars(orders: pd.DataFrame, currency: str) -> Figure:
+    """Return the cost of material orders per month of order, a colour for each material: the five largest, then others.
+
+    `orders` has order_by, material and cost.
+    """
+    figure, ax = charts.canvas(8.4, 2.8)
+    totals = orders.groupby("material")["cost"].sum().sort_values(ascending=False, kind="stable")
+    names = orders["material"].where(orders["material"].isin(totals.index[:5]), "all others")
+    costs = orders.groupby(["order_by", names])["cost"].sum().unstack(fill_value=0.0)
+    base = np.zeros(len(costs))
+    colours = (charts.PLAN, charts.BUDGET, charts.OK, charts.SHORT, charts.INK, charts.MUTED)
+    for name, colour in zip(sorted(costs, key=lambda n: -costs[n].sum()), colours, strict=False):
+        ax.bar(costs.index, costs[name], bottom=base, color=colour, width=22, label=name)
+        base = base + costs[name].to_numpy()
+    charts.scaled(ax, f"{currency} a month")
+    figure.legend(loc="outside upper left", ncols=3, fontsize=8.5)
+    charts.month_ticks(ax, pd.DatetimeIndex(costs.index), every=3)
     return figure

@@ -93,6 +93,21 @@ def stock_negative(tables: dict[str, pd.DataFrame], horizon: pd.DatetimeIndex) -
     return [issue("stock_negative", "inventory", names, text, remedy, **found)] if len(rows) else []
 
 
+def stock_without_cost(tables: dict[str, pd.DataFrame], horizon: pd.DatetimeIndex) -> list[dict]:
+    """Find products in stock at the last close whose unit cost no table says."""
+    inventory, sales, products = tables["inventory"], tables["sales"], tables["products"]
+    past = inventory[inventory["month"] < horizon[0]]
+    last = past[(past["month"] == past["month"].max()) & past["on_hand"].ne(0)]
+    costed = sales[sales["cost"].notna() & (sales["month"] < horizon[0])]
+    listed_cost = products.dropna(subset="unit_cost")["product"]
+    rows = last[~last["product"].isin({*listed_cost, *tables["prices"]["product"], *costed["product"]})]
+    names = listed(rows["product"].unique())
+    text = f"Nobody says what a unit of {names} costs: the stock of it counts in units, and has no value."
+    found = {"rows": len(rows), "quantity": rows["on_hand"].sum()}
+    remedy = "give unit_cost in products, or prices"
+    return [issue("stock_without_cost", "inventory", names, text, remedy, **found)] if len(rows) else []
+
+
 def hours_missing(tables: dict[str, pd.DataFrame], horizon: pd.DatetimeIndex) -> list[dict]:
     """Find routes of plants with people that say no hours per unit."""
     costs, plants = tables["supply_costs"], set(tables["plants"]["plant"])
@@ -122,5 +137,6 @@ CHECKS: dict[str, Callable[[dict[str, pd.DataFrame], pd.DatetimeIndex], list[dic
     "hours_missing": hours_missing,
     "plan_without_route": plan_without_route,
     "stock_negative": stock_negative,
+    "stock_without_cost": stock_without_cost,
     "storage_missing": storage_missing,
 }
