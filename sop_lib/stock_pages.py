@@ -11,6 +11,7 @@ UNITS = "on_hand blocked in_transit demand safety target excess obsolete opening
 MONEY = "value needed_value excess_value obsolete_value blocked_value cost ordered short"
 LOOKS: dict = dict.fromkeys([*UNITS.split(), *MONEY.split(), "actual", "cover_days"], "{:,.0f}")
 LOOKS |= dict.fromkeys(["variance", "supply", "adjusted", "waiting", "unexplained"], "{:+,.0f}")
+ENDS = {"opening": "at the start", "closing": "at the end", "target": "target at the end"}
 WEEKS: dict = dict.fromkeys(["quoted", "now", "highest"], "{:.1f}")
 
 
@@ -42,7 +43,14 @@ def in_stock(review: pd.DataFrame, projection: pd.DataFrame, unit: str, currency
         page.table(
             below[low].head(most), caption=_first("Below safety stock", len(below), most), empty="None.", **shown
         ),
-        page.table(stock_review.watched(projection), source="inventory_plan", caption=told, formats=LOOKS),
+        page.table(
+            stock_review.watched(projection),
+            source="inventory_plan",
+            caption=told,
+            formats=LOOKS,
+            labels=ENDS,
+            empty="No supply is planned.",
+        ),
     )
 
 
@@ -54,7 +62,7 @@ def rolled(rows: pd.DataFrame, closed: pd.Timestamp, unit: str) -> HTML:
     """Return how stock and backlog closed against the last plan, with what the difference comes from."""
     if rows.empty:
         return page.missing("The roll-forward against the last plan", ["past_plans", "inventory"])
-    told = f"At the close of {closed:%b %Y}, {unit}: actual − planned, and what it comes from"
+    told = f"At the close of {closed:%b %Y}, {unit}: actual − planned, and what raised (+) or lowered it"
     looks = LOOKS | {"demand": "{:+,.0f}"}
     return page.together(
         page.note(stock_rolled.rolled_sentence(rows, closed)),

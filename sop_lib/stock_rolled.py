@@ -10,6 +10,7 @@ from sop_lib.mix import Tables
 __all__ = ["backlog_ahead", "backlog_sentences", "rolled", "rolled_sentence"]
 
 SUPPLIED = ("made", "bought", "subcontracted")
+REASONS = ("supply", "demand", "waiting", "adjusted", "unexplained")
 
 
 def rolled(planned: pd.DataFrame, found: Tables, first: pd.Timestamp) -> pd.DataFrame:
@@ -18,27 +19,27 @@ def rolled(planned: pd.DataFrame, found: Tables, first: pd.Timestamp) -> pd.Data
     `planned` is what the last cycle planned (measure, month, family, quantity). What supply and demand differed by,
     what was adjusted, and what waits (or lies in stock) unlike planned: with `unexplained` they add up to the
     variance, for opening + supply + adjusted - shipped = closing stock, opening + demand - shipped = closing backlog.
-    A plan without backlog is taken to have left it as it was. Empty without a plan of stock, or without stock.
+    A plan without backlog is taken to have left it as it was; a side that nobody recorded or planned explains nothing.
+    Empty without a plan of stock, or without stock.
     """
-    closed = first - pd.offsets.MonthBegin(1)
+    names = ["family", "measure", "planned", "actual", "variance", *REASONS]
+    closed = _before(first)
     plan = planned[planned["month"] <= closed]
     stock = plan[(plan["measure"] == "inventory") & (plan["month"] == closed)].set_index("family")["quantity"]
-    names = ["family", "measure", "planned", "actual", "variance", "supply", "demand", "waiting", "adjusted"]
     if stock.empty or not found["inventory"]["month"].eq(closed).any():
-        return pd.DataFrame(columns=[*names, "unexplained"])
-    span, flows = (plan["month"].min(), closed), plan.groupby(["measure", "family"])["quantity"].sum()
-    came, moved = found["receipts"], found["receipts"]["source"].isin(SUPPLIED)
-    more = {
-        "supply": _flow(came[moved], "quantity", span, found) - flows.get("supply", pd.Series(dtype=float)),
-        "demand": _flow(found["history"], "raw", span, found) - flows.get("demand", pd.Series(dtype=float)),
-        "adjusted": _flow(came[~moved], "quantity", span, found),
-    }
+        return pd.DataFrame(columns=names)
+    span, came = (plan["month"].min(), closed), found["receipts"].assign(raw=found["receipts"]["quantity"])
+    moved = came["source"].isin(SUPPLIED)
+    facts = pd.DataFrame(index=stock.index).assign(
+        stock=_at(found["inventory"], "on_hand", closed, found), planned=stock,
+        supply=_differs(_flow(came[moved], "raw", span, found), plan, "supply"),
+        demand=_differs(_flow(found["history"], "raw", span, found), plan, "demand"),
+        adjusted=_flow(came[~moved], "raw", span, found), now=_at(found["backlog"], "quantity", closed, found),
+    ).fillna(0.0)  # fmt: skip
     owed = plan[(plan["measure"] == "backlog") & (plan["month"] == closed)].set_index("family")["quantity"]
-    ends = {n: _at(found["backlog"], "quantity", at, found) for n, at in (("now", closed), ("then", _before(span[0])))}
-    facts = pd.DataFrame(more | {"stock": _at(found["inventory"], "on_hand", closed, found)}).assign(**ends)
-    facts = facts.reindex(stock.index).fillna(0.0).assign(planned=stock)
-    facts["owed"] = owed.reindex(stock.index).fillna(facts["then"])
-    return _explained(facts, owed.index)[[*names, "unexplained"]]
+    owed = owed if len(found["backlog"]) else owed.head(0)
+    before = _at(found["backlog"], "quantity", _before(span[0]), found).reindex(stock.index).fillna(0.0)
+    return _explained(facts.assign(owed=owed.reindex(stock.index).fillna(before)), owed.index)[names]
 
 
 def _before(month: pd.Timestamp) -> pd.Timestamp:
@@ -52,6 +53,12 @@ def _flow(rows: pd.DataFrame, value: str, span: tuple, found: Tables) -> pd.Seri
 
 def _at(rows: pd.DataFrame, value: str, month: pd.Timestamp, found: Tables) -> pd.Series:
     return _flow(rows, value, (month, month), found)
+
+
+def _differs(actual: pd.Series, plan: pd.DataFrame, measure: str) -> pd.Series:
+    """Return actual - planned per family over the months; nothing when either side is not known at all."""
+    planned = plan[plan["measure"] == measure].groupby("family")["quantity"].sum()
+    return actual.sub(planned, fill_value=0.0) if len(actual) and len(planned) else actual.head(0)
 
 
 def _explained(facts: pd.DataFrame, with_backlog: pd.Index) -> pd.DataFrame:
@@ -73,11 +80,12 @@ def rolled_sentence(rows: pd.DataFrame, closed: pd.Timestamp) -> str:
     if not len(off) or off.max() < 0.005:
         return f"Stock closed {closed:%b %Y} as planned." if len(off) else ""
     worst = stock.iloc[off.argmax()]
-    reasons = worst[["supply", "demand", "waiting", "adjusted", "unexplained"]].astype("float64")
+    reasons = worst[list(REASONS)].astype("float64")
     name = reasons.abs().idxmax()
     side = f"{abs(worst['variance']):,.0f} {'more' if worst['variance'] > 0 else 'less'} than planned"
     told = f"{worst['actual']:,.0f} against {worst['planned']:,.0f}"
-    return f"{worst['family']} closed {closed:%b %Y} with {side} ({told}); most of it is {name}, {reasons[name]:+,.0f}."
+    part = f"the largest part is {name}, {reasons[name]:+,.0f}"
+    return f"{worst['family']} closed {closed:%b %Y} with {side} ({told}); {part}."
 
 
 def backlog_ahead(inventory_plan: pd.DataFrame, families: pd.DataFrame, found: Tables) -> pd.DataFrame:
