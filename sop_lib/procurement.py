@@ -144,8 +144,11 @@ def headline(orders: pd.DataFrame, currency: str) -> list[str]:
         said.append(f"Order now: {names}, {currency} {now['cost'].sum():,.0f}.")
     elif len(placed):
         said.append(f"Nothing must be ordered this month; the first order is due in {placed['order_by'].min():%b %Y}.")
-    span = f"{every['order_by'].min():%b %Y} to {every['order_by'].max():%b %Y}" if len(every) else ""
-    return [*said, f"Orders from {span} cost {currency} {every['cost'].sum():,.0f}."] if len(every) else said
+    if every.empty:
+        return said
+    start, end = every["order_by"].min(), every["order_by"].max()
+    span = f"of {start:%b %Y}" if start == end else f"from {start:%b %Y} to {end:%b %Y}"
+    return [*said, f"Orders {span} cost {currency} {every['cost'].sum():,.0f}."]
 
 
 def last_order_sentence(orders: pd.DataFrame, currency: str, most: int = 3) -> str:
