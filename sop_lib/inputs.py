@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from sop_lib import checks, mapping, months, supply_checks, tables
+from sop_lib import checks, flow_checks, mapping, months, supply_checks, tables
 from sop_lib.archive import Cycle
 from sop_lib.checks import amount, demand, issue, issues
 from sop_lib.mapping import Found, listed
@@ -19,7 +19,7 @@ from sop_lib.sources import PROBLEM, SourceError, nearest, problem
 
 __all__ = ["CHECKS", "InputError", "Inputs", "freeze", "next_cycle", "read_inputs", "sentences"]
 
-CHECKS = checks.CHECKS | supply_checks.CHECKS
+CHECKS = checks.CHECKS | supply_checks.CHECKS | flow_checks.CHECKS
 ACTUALS = {"sales": "month", "inventory": "month", "backlog": "month", "receipts": "month", "finance": "month"}
 ACTUALS |= {"control_totals": "month", "shipments": "ordered_on", "past_plans": "cycle", "demand_inputs": "cycle"}
 

@@ -8,7 +8,10 @@ from matplotlib.ticker import MaxNLocator
 
 from sop_lib import charts
 
-__all__ = ["frontier", "load_grid", "load_panels", "order_bars", "people_lines", "stock_panels"]
+__all__ = [
+    "frontier", "load_grid", "load_panels", "on_time_lines", "order_bars", "people_lines", "promises",
+    "stock_panels",
+]  # fmt: skip
 
 
 def stock_panels(plan: pd.DataFrame, unit: str) -> Figure:
@@ -137,4 +140,42 @@ def order_bars(orders: pd.DataFrame, currency: str) -> Figure:
     charts.scaled(ax, f"{currency} a month")
     figure.legend(loc="outside upper left", ncols=3, fontsize=8.5)
     charts.month_ticks(ax, pd.DatetimeIndex(costs.index), every=3)
+    return figure
+
+
+def on_time_lines(flows: pd.DataFrame, late: pd.DataFrame) -> Figure:
+    """Return the share on time per month, a line for each lane; the late lanes are red and named, the others grey."""
+    lane = ["leg", "from", "to"]
+    wide, red = flows.pivot(index="month", columns=lane, values="on_time"), list(late[lane].itertuples(index=False))
+    figure, ax = charts.canvas(8.4, 2.9)
+    labels = []
+    for name in [*wide.columns.drop(red), *red]:
+        values, hit = 100 * wide[tuple(name)].dropna(), name in red
+        ax.plot(values, color=charts.SHORT if hit else "#9aa7b4", linewidth=2.2 if hit else 1.1)
+        labels += [(float(values.iloc[-1]), f"{name[1]} → {name[2]}", charts.SHORT)] if hit and len(values) else []
+    ax.set_ylim(0, 102)
+    ax.margins(x=0.01)
+    ax.set_ylabel("percent on time")
+    charts.end_labels(ax, labels)
+    charts.month_ticks(ax, pd.DatetimeIndex(wide.index), every=3)
+    return figure
+
+
+def promises(replayed: pd.DataFrame) -> Figure:
+    """Return the share of units promised and achieved from stock, a row per family; achieved is red where it is less.
+
+    More than three points below the promise counts as less.
+    """
+    rows = replayed.iloc[::-1].reset_index(drop=True)
+    figure, ax = charts.canvas(8.4, 0.34 * len(rows) + 0.8)
+    colour = [charts.SHORT if low else charts.PLAN for low in rows["difference"] < -0.03]
+    ax.hlines(rows.index, 100 * rows["promised"], 100 * rows["achieved"], colors=colour, linewidth=1.6)
+    ax.scatter(100 * rows["promised"], rows.index, marker="|", s=180, color=charts.INK, label="promised", zorder=3)
+    ax.scatter(100 * rows["achieved"], rows.index, s=36, color=colour, zorder=4)
+    ax.scatter([], [], s=36, color=charts.PLAN, label="achieved")
+    ax.set_yticks(range(len(rows)), list(rows["family"]))
+    ax.set_xlabel("percent of units served from stock")
+    ax.grid(visible=False, axis="y")
+    ax.margins(y=0.1)
+    figure.legend(loc="outside upper right", ncols=2, fontsize=8.5)
     return figure

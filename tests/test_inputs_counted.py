@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from workbook_edits import add, cell, edit, issue, read
 
-from sop_lib import checks, inputs, months, supply_checks, tables
+from sop_lib import checks, flow_checks, inputs, months, supply_checks, tables
 
 SHARED = Path(__file__).parent.parent.parent / "shared" / "data" / "iowa_liquor"
 ROOT = Path(__file__).parent.parent
@@ -304,7 +304,7 @@ def test_an_unusual_horizon(small_workbook):
 
 def test_every_check_is_listed_and_returns_rows_of_data_issues(small_workbook):
     found = read(small_workbook)
-    assert inputs.CHECKS == checks.CHECKS | supply_checks.CHECKS
+    assert inputs.CHECKS == checks.CHECKS | supply_checks.CHECKS | flow_checks.CHECKS
     for check in inputs.CHECKS.values():
         assert check(found.tables, months.month_range(found.cycle, 24)) == []
     assert list(found.issues) == [c for c in tables.table("data_issues").names if c != "cycle"]
