@@ -5,16 +5,18 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from sop_lib import finance, gap, scenarios, supply_problem, supply_tables
+from sop_lib import causes, finance, gap, scenarios, supply_model, supply_problem, supply_tables
 from sop_lib.mix import Tables
 from sop_lib.page import count, money, number, percent
 from sop_lib.settings import Planning
+from sop_lib.supply_data import Strategy
+from sop_lib.supply_model import Kept
 from sop_lib.tables import ALL
 
 __all__ = [
     "against", "bridge_finding", "call_table", "call_tiles", "family_finding", "family_months", "gap_table", "headline",
-    "monthly_money", "notes", "option_finding", "outlook_finding", "priced_options", "questions", "risk_finding",
-    "year_margin",
+    "kept_plan", "monthly_money", "notes", "option_finding", "outlook_finding", "priced_options", "questions",
+    "risk_finding", "shortage_causes", "year_margin",
 ]  # fmt: skip
 
 LINES = {"revenue": "revenue", "margin": "margin", "inventory_value": "stock at year end", "quantity": "units sold"}
@@ -24,17 +26,33 @@ UNITS_AND_MONEY = [
 LEVEL = 0.005  # closer than half a percent is level with
 
 
-def priced_options(
-    tables: Tables, outlook: pd.DataFrame, horizon: pd.DatetimeIndex, planning: Planning
-) -> pd.DataFrame:
-    """Return the table `options`, solved and priced; empty where the inputs give no optimal plan to change.
+def kept_plan(tables: Tables, horizon: pd.DatetimeIndex, planning: Planning) -> Kept | None:
+    """Return the proposed plan, solved and kept to be solved again; None where the inputs give no optimal plan.
+
+    `options` and `gap_causes` start from it.
+    """
+    if supply_problem.depth(tables) != "optimum" or tables["demand_plan"].empty:
+        return None
+    problem = supply_problem.problem(tables, horizon, planning)
+    return supply_model.keep(problem, supply_problem.switches(planning, _proposed(planning)))
+
+
+def _proposed(planning: Planning) -> Strategy:
+    """Return the strategy that `scenario_comparison` proposes."""
+    return next((s for s in ("mixed", "level") if s in planning.strategies), planning.strategies[0])
+
+
+def priced_options(kept: Kept | None, outlook: pd.DataFrame) -> pd.DataFrame:
+    """Return the table `options`, solved and priced; empty without a kept plan.
 
     A unit served wins its family's average margin of the plan months.
     """
-    if supply_problem.depth(tables) != "optimum" or tables["demand_plan"].empty:
-        return supply_tables.empty("options")
-    problem = supply_problem.problem(tables, horizon, planning)
-    return scenarios.options(problem, year_margin(outlook), switches=supply_problem.switches(planning))
+    return supply_tables.empty("options") if kept is None else scenarios.options(kept, year_margin(outlook))
+
+
+def shortage_causes(kept: Kept | None, outlook: pd.DataFrame) -> pd.DataFrame:
+    """Return the table `gap_causes`, its margin at each family's average of the plan months; empty without a plan."""
+    return supply_tables.empty("gap_causes") if kept is None else causes.causes(kept, year_margin(outlook))
 
 
 def year_margin(outlook: pd.DataFrame) -> pd.Series:

@@ -7,7 +7,7 @@ import pandas as pd
 import xarray as xr
 
 from sop_lib import supply_model, supply_tables
-from sop_lib.supply_data import RULES, Switches
+from sop_lib.supply_model import Kept
 
 __all__ = ["CHANGES", "options"]
 
@@ -18,19 +18,17 @@ MORE, SHIFT, SURCHARGE, AT_ANY_COST = 0.5, 0.25, 0.2, 10.0
 Change = tuple[xr.Dataset, str]
 
 
-def options(problem: xr.Dataset, margin: pd.Series, scenario: str = "base", switches: Switches = RULES) -> pd.DataFrame:
+def options(kept: Kept, margin: pd.Series, scenario: str = "base") -> pd.DataFrame:
     """Return the table `options`: per option units closed, added cost, margin won, service in the short months.
 
-    `margin` is money per unit and family. Units closed are those no longer late or lost, in the months in which
-    the plan as it is runs short; margin won is the margin of sales regained and backlog cost saved, less the added
-    cost of supply. The option that wins most is recommended, which may be to do nothing. What closes nothing is
-    left out; the table is empty when nothing is short. Every option starts from the plan as it is, so that their order
-    changes nothing.
+    `kept` is the plan as it is, solved; `margin` is money per unit and family. Units closed are those no longer late or
+    lost, in the months in which the plan as it is runs short; margin won is the margin of sales regained and backlog
+    cost saved, less the added cost of supply. The option that wins most is recommended, which may be to do nothing.
+    What closes nothing is left out; the table is empty when nothing is short. Every option starts from the plan as it
+    is, so that their order changes nothing.
     """
-    p = supply_model.filled(problem)
-    kept = supply_model.keep(p, switches)
-    base = kept.plan
-    late = _late(p, base)
+    p, base = kept.problem, kept.plan
+    late = supply_tables.late_units(p, base)
     if not (late >= 0.5).any():
         return supply_tables.empty("options")
     tried = {NOTHING: (base, "the plan as it is")}
@@ -45,12 +43,6 @@ def options(problem: xr.Dataset, margin: pd.Series, scenario: str = "base", swit
     return told.assign(recommended=np.arange(len(told)) == best)
 
 
-def _late(p: xr.Dataset, found: xr.Dataset) -> xr.DataArray:
-    rows = supply_tables.inventory_rows(p, found)
-    cells = rows.assign(late=supply_tables.late(rows)).set_index(["family", "month"])["late"]
-    return cells.to_xarray().sel(family=p["family"], month=p["month"])
-
-
 def _question(late: xr.DataArray) -> str:
     when = pd.DatetimeIndex(late["month"].values[(late >= 0.5).any("family")])
     worst = late["family"].values[late.sum("month").values.argmax()]
@@ -62,7 +54,7 @@ def _question(late: xr.DataArray) -> str:
 
 
 def _priced(p, base, late, name, found, words, margin) -> dict:
-    short, now = (late >= 0.5).any("family"), _late(p, found)
+    short, now = (late >= 0.5).any("family"), supply_tables.late_units(p, found)
     added = _spent(found) - _spent(base)
     won = margin.reindex(p["family"].values).fillna(0.0).to_numpy()
     gain = p["standard_cost"] + xr.DataArray(won, {"family": p["family"]})

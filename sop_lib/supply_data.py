@@ -39,6 +39,7 @@ class Switches:
     level_workforce: the workers of the first month stay; hire_layoff: False, the opening workers stay.
     objective: service first serves before it saves, in this order: unmet demand and what is owed at the end,
     waiting, stock below target, money.
+    waived: rules, each with its plant, that may be broken at no price: firm plan, rate change, workforce change.
     """
 
     strategy: Strategy = "mixed"
@@ -48,6 +49,7 @@ class Switches:
     whole_workers: bool = False
     holding_on: Literal["closing", "average"] = "closing"
     objective: Literal["least cost", "service first"] = "least cost"
+    waived: frozenset[tuple[str, str]] = frozenset()
 
 
 #: the rules where none are stated
@@ -165,6 +167,8 @@ VARIABLES: dict[str, tuple[tuple[str, ...], float | str, str]] = {
     "lost_cost": (("family", "month"), 0.0, "money per unit never delivered, and per unit owed at the end"),
     "below_cost": (("family", "month"), 0.0, "price per unit below the target; no money"),
     "backlog_months": (("family",), 0.0, "months an order may wait; 0 = none"),
+    "lost_most": (("family", "month"), FREE, "most units lost, at least what some plan of the same limits loses"),
+    "backlog_most": (("family", "month"), FREE, "most units owed at month end, in the same way"),
     # what results are told with; the model does not use them
     "safety": (("family", "month"), 0.0, "safety stock, part of the target"),
     "standard_cost": (("family",), 0.0, "money per unit in stock"),

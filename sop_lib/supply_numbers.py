@@ -70,8 +70,8 @@ def _stock_bounds(p: xr.Dataset, s: Switches) -> dict:
         "make": (xr.zeros_like(p["limit"]), p["limit"]),
         "in_target": (low, p["target"]),
         "above": (low, free.where(~tied, (chase_stock(p) - p["target"]).clip(min=0)) if tied.any() else free),
-        "backlog": (low, _open_orders(p, p["demand"], p["opening_backlog"])),
-        "lost": (low, p["demand"] + at_start(p, p["opening_backlog"])),
+        "backlog": (low, np.minimum(_open_orders(p, p["demand"], p["opening_backlog"]), p["backlog_most"])),
+        "lost": (low, np.minimum(p["demand"] + at_start(p, p["opening_backlog"]), p["lost_most"])),
     }  # fmt: skip
     if (p["final_stock"] > 0).any():
         bounds["final_missed"] = _free(p, "family")
@@ -235,8 +235,17 @@ def _broken(p: xr.Dataset, s: Switches, bounds: dict) -> Prices:
         "idle": (("idle",) if not s.idle_allowed else (), 1.0), "final stock": (("final_missed",), 10.0),
         "storage": (("storage_over",), 10.0 / room), "maintenance": (("outages_missed",), outage),
     }  # fmt: skip
-    found = {rule: {n: xr.DataArray(weight) for n in names if n in bounds} for rule, (names, weight) in kinds.items()}
+    found = {
+        rule: {n: _unless_waived(p, s, rule, xr.DataArray(weight), bounds[n][0]) for n in names if n in bounds}
+        for rule, (names, weight) in kinds.items()
+    }
     return {rule: weights for rule, weights in found.items() if weights}
+
+
+def _unless_waived(p: xr.Dataset, s: Switches, rule: str, weight: xr.DataArray, like: xr.DataArray) -> xr.DataArray:
+    """Return the weight of a broken rule, 0 at the plants where it is waived."""
+    plants = [plant for name, plant in s.waived if name == rule]
+    return weight if not plants or "plant" not in like.dims else weight.where(~p["plant"].isin(plants), 0.0)
 
 
 def _outage_units(p: xr.Dataset) -> xr.DataArray:

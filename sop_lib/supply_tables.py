@@ -16,6 +16,7 @@ __all__ = [
     "frame",
     "inventory_rows",
     "late",
+    "late_units",
     "load_rows",
     "material_rows",
     "people_rows",
@@ -186,6 +187,14 @@ def price_rows(p: xr.Dataset, found: xr.Dataset) -> pd.DataFrame:
         parts.append(long.assign(constraint=words, unit=each).query("price > 1e-6"))
     every = pd.concat(parts, ignore_index=True) if parts else empty("shadow_prices")
     return every.assign(high=every["high"].replace(np.inf, np.nan))
+
+
+def late_units(p: xr.Dataset, found: xr.Dataset) -> xr.DataArray:
+    """Return `late` of a plan's `inventory_rows` per family and month, without making the rows."""
+    change = (found["make"].sum(["plant", "source"]) + found["lost"] - p["demand"]).transpose("family", "month")
+    net = (p["opening_stock"] - p["opening_backlog"] + change.cumsum("month")).round(6)
+    owed = (-net).clip(min=0).transpose("family", "month")
+    return np.minimum(owed + found["lost"], p["demand"]).transpose("family", "month")
 
 
 def late(inventory_plan: pd.DataFrame) -> pd.Series:

@@ -106,4 +106,7 @@ def test_options_need_costs_of_supply():
         "demand_plan": table("demand_plan"),
         "inventory": table("inventory", month=[CYCLE], product="p", on_hand=1.0),
     }
-    assert gap_review.priced_options(found, outlook([1.0]), H, None).empty
+    kept = gap_review.kept_plan(found, H, None)
+    assert kept is None
+    assert gap_review.priced_options(kept, outlook([1.0])).empty
+    assert gap_review.shortage_causes(kept, outlook([1.0])).empty

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sop_lib import mix, scenarios, supply, supply_problem, supply_review, tables
+from sop_lib import mix, scenarios, supply, supply_model, supply_problem, supply_review, tables
 from sop_lib.settings import Planning
 
 HORIZON = pd.date_range("2026-11-01", periods=4, freq="MS")
@@ -203,7 +203,7 @@ def test_options_close_a_shortage_and_the_best_is_recommended():
     given = company(*FULL)
     given["resources"] = given["resources"].assign(capacity=45.0, overtime=0.0)
     p = supply_problem.problem(given, HORIZON, PLANNING)
-    told = scenarios.options(p, pd.Series({"Grills": 40.0}))
+    told = scenarios.options(supply_model.keep(p), pd.Series({"Grills": 40.0}))
     tables.check("options", told.assign(cycle=HORIZON[0]))
     told = told.set_index("option")
     assert told.loc["Do nothing", ["units_closed", "cost", "margin"]].tolist() == [0, 0, 0]
@@ -214,7 +214,7 @@ def test_options_close_a_shortage_and_the_best_is_recommended():
 
 def test_nothing_short_needs_no_option():
     p = supply_problem.problem(company(*FULL), HORIZON, PLANNING)
-    assert scenarios.options(p, pd.Series({"Grills": 40.0})).empty
+    assert scenarios.options(supply_model.keep(p), pd.Series({"Grills": 40.0})).empty
 
 
 def test_shares_of_plants_follow_what_was_made():
@@ -223,28 +223,6 @@ def test_shares_of_plants_follow_what_was_made():
     given["supply_costs"] = pd.concat([given["supply_costs"], more])
     shares = mix.plant_shares(given, pd.Index(["Grills"], name="family"))
     assert shares.set_index("plant")["share"].to_dict() == {"Brek": 0.0, "Tarn": 1.0}
-
-
-def test_safety_stock_by_two_rules():
-    """Errors of ten units either way, orders of a hundred a month: 0.95 of months, or of units, without a shortage."""
-    origins = pd.date_range("2026-01-01", periods=2, freq="MS")
-    backtest = pd.DataFrame({
-        "level": "family", "family": "Grills", "model": "combination", "lag": 1, "origin": origins,
-        "forecast": [110.0, 90.0], "actual": 100.0,
-    })  # fmt: skip
-    found = company("families") | {"backtest": backtest}
-    plan = pd.DataFrame({"family": "Grills", "month": HORIZON, "demand": 100.0})
-    (row,) = supply_review.safety_rules(found, plan, 0.95).to_dict("records")
-    assert row["spread"] == 10
-    assert row["by_cycle"] == pytest.approx(16.449, abs=1e-3)
-    assert row["by_fill_rate"] == 0  # orders of a hundred serve 96 % by themselves
-    assert row["fill_rate"] == pytest.approx(1 - 10 * 0.0209 / 100, abs=1e-4)  # loss of z = 1.645 is 0.0209
-
-
-def test_a_family_made_to_order_has_no_safety_stock():
-    found = company("families")
-    found["families"] = found["families"].assign(strategy="MTO")
-    assert supply_review.safety_rules(found, pd.DataFrame({"family": ["Grills"], "demand": [1.0]}), 0.95).empty
 
 
 def test_no_demand_is_served_in_full():
