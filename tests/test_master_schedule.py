@@ -212,7 +212,7 @@ def test_largest_remainder_adds_up_and_stays_within_one(weights, total):
 @given(
     st.lists(st.lists(st.integers(1, 100), min_size=3, max_size=3), min_size=1, max_size=4),
     st.lists(st.integers(0, 150), min_size=4, max_size=4),
-    st.floats(0, 1200),
+    st.integers(0, 1200),
 )
 def test_everything_lasts_equally_long(parts, held, rate):
     lack = np.array(parts, dtype=float).cumsum(axis=1) - np.array(held[: len(parts)])[:, None]
