@@ -164,7 +164,7 @@ def _finding(row, stock: float, why: str, currency: str) -> str:
         case "below safety":
             return f"{row.product}: {stock:,.0f} units{lasts}, {row.safety - stock:,.0f} below its safety stock."
         case "not stocked":
-            return f"{row.product}: nothing is in stock, and none is asked."
+            return f"{row.product}: nothing is in stock, and no target asks for any."
     return f"{row.product}: {stock:,.0f} units{lasts}."
 
 
