@@ -9,7 +9,7 @@ from sop_lib.mix import Tables
 __all__ = [
     "FORMATS", "cost_kinds", "cover", "dearest_limits", "demonstrated_share", "first_overload", "headline",
     "missing", "overload_sentence", "people_by_quarter", "people_sentence", "rate_sentence", "rates",
-    "safety_rules", "shortage_sentence", "shortages", "strategies", "strategy_sentence", "to_order",
+    "safety_rules", "shortage_sentence", "shortages", "strategies", "strategy_sentence",
 ]  # fmt: skip
 
 
@@ -64,20 +64,6 @@ def shortages(inventory_plan: pd.DataFrame) -> pd.DataFrame:
     """Return month, family, demand, late and lost where a strategy does not serve demand in its month, in units."""
     rows = inventory_plan.assign(late=supply_tables.late(inventory_plan))
     return rows[rows["late"] >= 0.5][["month", "family", "demand", "late", "lost"]].reset_index(drop=True)
-
-
-def to_order(material_plan: pd.DataFrame, materials: pd.DataFrame, months_ahead: int = 6) -> pd.DataFrame:
-    """Return the material orders of the next months: order by (month), material, quantity, when it arrives, cost."""
-    first = pd.to_datetime(material_plan["month"]).min()
-    rows = material_plan[
-        (material_plan["ordered"] > 0.5) & (material_plan["month"] < first + pd.DateOffset(months=months_ahead))
-    ]
-    lead = rows["material"].map(materials.set_index("material")["lead_time_months"]).fillna(0).astype(int)
-    arrives = [m + pd.DateOffset(months=n) for m, n in zip(rows["month"], lead, strict=True)]
-    out = rows.assign(order_by=rows["month"], arrives=pd.to_datetime(arrives))
-    return out[["material", "order_by", "arrives", "ordered", "cost"]].sort_values(
-        ["order_by", "material"], ignore_index=True
-    )
 
 
 def strategies(comparison: pd.DataFrame) -> pd.DataFrame:

@@ -141,13 +141,6 @@ def test_what_was_assumed_is_said():
     assert notes["finding"].str.contains("No holding cost for Grills: taken as 2% of unit cost a month").any()
 
 
-def test_material_orders_stand_in_the_month_to_order_by():
-    found = planned(*FULL)
-    orders = supply_review.to_order(found["material_plan"].query("strategy == 'mixed'"), company(*FULL)["materials"])
-    assert (orders["arrives"] - orders["order_by"]).dt.days.between(28, 31).all()
-    assert orders["ordered"].sum() == pytest.approx(2 * 480 - 300, abs=1)
-
-
 def test_current_and_proposed_rate():
     found, given = planned(*FULL), company(*FULL)
     rates = supply_review.rates(
