@@ -12,7 +12,21 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sop_lib import archive, closing, clusters, inputs, months, planbook, publish, run, settings, steps
+from sop_lib import (
+    archive,
+    closing,
+    clusters,
+    inputs,
+    master_schedule,
+    months,
+    planbook,
+    publish,
+    returned_schedule,
+    run,
+    schedule_file,
+    settings,
+    steps,
+)
 from sop_lib import lab as jupyter
 from sop_lib.settings import Settings
 
@@ -39,6 +53,9 @@ Where = Annotated[str, _option("--engine", "URL", "Cluster that models run on, d
 Closing = Annotated[str, _option("--cycle", "YYYY-MM", "The cycle.")]
 By = Annotated[str, _option("--by", "NAME", "Who decides: it stands in the plan book.")]
 Why = Annotated[str, _option("--reason", "TEXT", "Why.")]
+Handed = Annotated[str, _option("--to", "FILE.csv", "Write the approved rates by product to this file.")]
+Returned = Annotated[str, _option("--check", "FILE.csv", "Say whether a schedule that came back honours the plan.")]
+Planned = Annotated[str, _option("--cycle", "YYYY-MM", "The cycle; else the latest.")]
 Force = Annotated[bool, typer.Option("--force", help="Run even when nothing has changed since the last run.")]
 
 
@@ -117,10 +134,60 @@ def status(folder: Folder, inputs_folder: Inputs = "", plans: Plans = "", report
 
 
 @app.command()
+def schedule(folder: Folder, cycle: Planned = "", to: Handed = "", check: Returned = "", plans: Plans = "") -> None:
+    """Hand the approved rates to the master schedule as a file, or check one that comes back.
+
+    --to writes FILE.csv with its checksum (.sha256) and sums by family (.json), of the last closed version, else of
+    the draft. --check asks for columns month, quantity, and product or family; it ends with 0 when the schedule honours
+    the plan, and with 2 when it does not or cannot be read.
+    """
+    with _exit_codes():
+        company = _settings(folder, "", plans, "")
+        if bool(to) == bool(check):
+            raise schedule_file.ScheduleError("say either --to FILE.csv, to write it, or --check FILE.csv")
+        book = schedule_file.plan_of_record(archive.open_cycle(company, _cycle(cycle) if cycle else ""))
+        if to:
+            _hand_off(book, Path(to))
+        else:
+            _check_schedule(book, Path(check))
+
+
+@app.command()
 def lab(folder: Folder, inputs_folder: Inputs = "", plans: Plans = "", reports: Reports = "") -> None:
     """Open JupyterLab on the planner's workbench of this company, reachable from this machine only."""
     with _exit_codes():
         raise typer.Exit(jupyter.serve(_settings(folder, inputs_folder, plans, reports), _say))
+
+
+def _hand_off(book: archive.Cycle, path: Path) -> None:
+    done = schedule_file.write(book, path)
+    _say(f"Wrote {done['rows']:,} rows of {schedule_file.told(book)}, checksum {done['sha256'][:8]}.")
+    sums = {name: sum(by_month.values()) for name, by_month in done["sums"].items()}
+    _print_table("Units by family, the same as the plan", pd.DataFrame(sums.items(), columns=["family", "units"]))
+    _say(str(_near(path)))
+
+
+def _check_schedule(book: archive.Cycle, path: Path) -> None:
+    """Print how a schedule stands to the plan; raise ScheduleError when it does not honour it."""
+    planned = master_schedule.by_family(schedule_file.schedule(book))
+    horizon = months.month_range(
+        book.month, int(max(len(book.horizon), months.lag(book.month, planned["month"].max())))
+    )
+    rows, problems = returned_schedule.read(path, book.read("products"), horizon)
+    for said in [f"{path.name} against {schedule_file.told(book)}.", *schedule_file.handed_off(path, book)]:
+        _say(said)
+    both = returned_schedule.compared(planned, rows)
+    off = both[both["finding"] != "as planned"]
+    if len(problems):
+        _print_table(f"{problems['row'].nunique()} rows cannot be taken", problems)
+    if len(off):
+        shown = off.assign(month=[months.month_name(m) for m in off["month"]])
+        _print_table("Off the plan, in units", shown)
+    for said in returned_schedule.verdict(planned, both):
+        _say(said)
+    if len(problems) or len(off) or both.empty:
+        raise schedule_file.ScheduleError("The schedule does not honour the plan.")
+    _say("The schedule honours the plan.")
 
 
 def _settings(folder: Path, inputs_folder: str, plans: str, reports: str, engine: str = "") -> Settings:
@@ -235,6 +302,7 @@ EXIT_CODES: dict[type[Exception], int] = {
     closing.NotApproved: 2,
     clusters.EngineError: 2,
     planbook.BookError: 2,
+    schedule_file.ScheduleError: 2,
     run.CycleClosed: 3,
     run.WorkbookBusy: 4,
 }

@@ -32,7 +32,7 @@ supply_rules supply_rows supply_solver supply_vectors supply_model echelons flow
 supply_tables stock_review stock_rolled procurement supply_changes master_schedule supply_trials supply supply_review load_review
 strategy_review lifting rents causes finance gap scenarios year_call scorecard display charts demand_charts history_charts
 supply_charts page demand_pages supply_pages cause_pages policy_pages stock_pages flow_pages schedule_pages briefing gap_review
-story family_page pack export workbench widgets verify steps publish run closing lab adopt cli
+story family_page pack export workbench widgets verify steps publish schedule_file returned_schedule run closing lab adopt cli
 """
 ORDER = NAMES.split()
 PURE = ORDER[ORDER.index("history") : ORDER.index("charts")]
