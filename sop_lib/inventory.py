@@ -1,11 +1,9 @@
-"""Stock: how much is wanted, how much is projected, and how long it lasts against the plan's own demand."""
-
-from statistics import NormalDist
+"""Stock: how much covers the days ahead, how much is projected, and how long it lasts against the plan's own demand."""
 
 import numpy as np
 import pandas as pd
 
-__all__ = ["cover_days", "cover_stock", "error_spread", "projection", "safety_stock", "targets"]
+__all__ = ["cover_days", "cover_stock", "error_spread", "projection"]
 
 COMBINED = "combination"
 AFTER = 12  # months of demand assumed after the horizon: the last year again
@@ -71,22 +69,6 @@ def cover_days(stock: pd.DataFrame) -> pd.Series:
     return table.set_index("index")["cover_days"].reindex(stock.index).rename("cover_days")
 
 
-def safety_stock(backtest: pd.DataFrame, service: pd.Series, months: pd.Series) -> pd.Series:
-    """Return safety stock per family in units: z of the service level times the RMSE of the summed forecast error.
-
-    The error is summed over the `months` (per family) in which supply cannot react, within each origin of
-    the backtest, so that errors that follow each other count as they do in stock. A family that was not
-    backtested is blank. Source: Silver, Pyke and Thomas, *Inventory and Production Management*, ch. 6.
-
-    >>> errors = pd.DataFrame({"level": "family", "family": "A", "model": "combination", "lag": 1,
-    ...     "origin": pd.date_range("2026-01-01", periods=2, freq="MS"), "forecast": [110.0, 90.0], "actual": 100.0})
-    >>> safety_stock(errors, pd.Series({"A": 0.95}), pd.Series({"A": 1})).round(2).tolist()
-    [16.45]
-    """
-    z = service.map(lambda rate: max(NormalDist().inv_cdf(min(max(rate, 0.5), 0.9999)), 0.0))
-    return (z * error_spread(backtest, months).reindex(z.index)).rename("safety")
-
-
 def error_spread(backtest: pd.DataFrame, months: pd.Series) -> pd.Series:
     """Return, per family in units, the root mean square of the forecast error summed over its `months`.
 
@@ -113,26 +95,6 @@ def _family_errors(backtest: pd.DataFrame) -> pd.DataFrame:
             break
     errors = rows.assign(error=rows["forecast"] - rows["actual"])
     return errors.groupby(["family", "origin", "lag"], as_index=False)["error"].sum()
-
-
-def targets(
-    demand: pd.DataFrame, families: pd.DataFrame, backtest: pd.DataFrame, *, service_level: float
-) -> pd.DataFrame:
-    """Return month, family, safety and target stock in units.
-
-    Target is the larger of safety stock and the stock that `families.cover_days` asks; a family made
-    or assembled to order holds none. Supply cannot react within the frozen months and one month of review.
-    """
-    names = pd.Index(sorted(demand["family"].unique()), name="family")
-    policy = families.set_index("family").reindex(names)
-    review = policy["frozen_months"].astype(float).fillna(0) + 1
-    service = policy["fill_target"].astype(float).fillna(service_level)
-    stocked = ~policy["strategy"].isin(["MTO", "ATO"])
-    safety = safety_stock(backtest, service, review).reindex(names).fillna(0.0).where(stocked, 0.0)
-    days = policy["cover_days"].astype(float).fillna(0.0).where(stocked, 0.0)
-    wanted = cover_stock(demand, days).assign(safety=lambda t: t["family"].map(safety))
-    wanted["target"] = wanted[["cover", "safety"]].max(axis=1)
-    return wanted[["month", "family", "safety", "target"]].sort_values(["month", "family"], ignore_index=True)
 
 
 def projection(flows: pd.DataFrame, opening: pd.DataFrame) -> pd.DataFrame:

@@ -35,7 +35,8 @@ class Planning(_Strict):
 
     horizon_months: int = Field(default=24, ge=1, le=60)
     decision_lag: int = Field(default=2, ge=1, le=12)
-    service_level: float = Field(default=0.95, gt=0.5, lt=1)
+    service_level: float = Field(default=0.95, gt=0, lt=1)
+    safety_rule: Literal["fill rate", "cycle service"] = "fill rate"
     fiscal_year_start: int = Field(default=1, ge=1, le=12)
     consensus_rule: Literal["weighted", "mean", "statistical"] = "weighted"
     hierarchy: tuple[Literal["family", "product", "region"], ...] = ("product", "region")

@@ -8,10 +8,7 @@ from matplotlib.ticker import MaxNLocator
 
 from sop_lib import charts
 
-__all__ = [
-    "frontier", "load_grid", "load_panels", "on_time_lines", "order_bars", "people_lines", "promises",
-    "stock_panels",
-]  # fmt: skip
+__all__ = ["frontier", "load_grid", "load_panels", "nervous_lines", "on_time_lines", "order_bars", "people_lines", "promises", "stock_panels"]  # fmt: skip
 
 
 def stock_panels(plan: pd.DataFrame, unit: str) -> Figure:
@@ -178,4 +175,24 @@ def promises(replayed: pd.DataFrame) -> Figure:
     ax.grid(visible=False, axis="y")
     ax.margins(y=0.1)
     figure.legend(loc="outside upper right", ncols=2, fontsize=8.5)
+    return figure
+
+
+def nervous_lines(by_lag: pd.DataFrame) -> Figure:
+    """Return how much plans changed from cycle to cycle, in percent by lag, a line for demand and one for supply."""
+    figure, ax = charts.canvas(8.4, 2.6)
+    labels = []
+    for measure, colour, dashes in (("supply", charts.PLAN, "-"), ("demand", charts.BUDGET, "--")):
+        rows = by_lag[by_lag["measure"].eq(measure) & by_lag["nervousness"].notna()].sort_values("lag")
+        if len(rows):
+            rate = 100 * rows["nervousness"].astype(float)
+            ax.plot(
+                rows["lag"].astype(int), rate, color=colour, linestyle=dashes, linewidth=1.8, marker="o", markersize=4
+            )
+            labels.append((float(rate.iloc[-1]), measure, colour))
+    ax.set_ylim(bottom=0)
+    ax.set_ylabel("% changed")
+    ax.set_xlabel("lag: months from the later plan's first month, which is 1")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    charts.end_labels(ax, labels)
     return figure

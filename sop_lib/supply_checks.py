@@ -56,6 +56,18 @@ def lead_time_beyond(tables: dict[str, pd.DataFrame], horizon: pd.DatetimeIndex)
     return [issue("lead_time_beyond", "materials", listed(late), text, remedy, rows=len(late))] if late else []
 
 
+def frozen_beyond_history(tables: dict[str, pd.DataFrame], horizon: pd.DatetimeIndex) -> list[dict]:
+    """Find families that are frozen for longer than sales go back."""
+    rows, first = tables["families"], tables["sales"]["month"].min()
+    age = len(pd.date_range(first, horizon[0], freq="MS", inclusive="left")) if len(tables["sales"]) else 0
+    long = sorted(rows.loc[rows["frozen_months"] >= max(age, 1), "family"])
+    text = f"Frozen for as long as the {age} months that sales go back, or longer: {listed(long)}. No error of so many "
+    text += "months was ever seen: safety stock takes that of the longest span tested, in proportion."
+    remedy = "check frozen_months, which counts months"
+    found = {"rows": len(long)}
+    return [issue("frozen_beyond_history", "families", listed(long), text, remedy, **found)] if long else []
+
+
 def resource_units(tables: dict[str, pd.DataFrame], horizon: pd.DatetimeIndex) -> list[dict]:
     """Find resources whose capacity is given in more than one unit."""
     found = []
@@ -133,6 +145,7 @@ CHECKS: dict[str, Callable[[dict[str, pd.DataFrame], pd.DatetimeIndex], list[dic
     "resource_units": resource_units,
     "material_without_supply": material_without_supply,
     "lead_time_beyond": lead_time_beyond,
+    "frozen_beyond_history": frozen_beyond_history,
     "plant_left_out": plant_left_out,
     "hours_missing": hours_missing,
     "plan_without_route": plan_without_route,

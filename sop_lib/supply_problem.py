@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from sop_lib import inventory, mix, months, rough_cut
+from sop_lib import mix, months, policy, rough_cut
 from sop_lib.mix import Tables
 from sop_lib.settings import Planning
 from sop_lib.supply_data import FREE, SOURCES, Strategy, Switches
@@ -137,12 +137,13 @@ def _stock(tables, wanted, demand, coords, planning, said) -> dict:
         .rename_axis(["month", "family"])
         .reset_index()
     )
-    wished = inventory.targets(every, tables["families"], tables["backtest"], service_level=planning.service_level)
+    held = policy.monthly(wanted, tables["families"], tables["backtest"], planning)
+    wished = policy.targets(every, held, tables["families"])
     before = coords["month"][0] - pd.offsets.MonthBegin(1)
-    policy = tables["families"].set_index("family").reindex(families)
-    money = _money(mix.unit_costs(tables, wanted).reindex(families), policy, said)
+    stated = tables["families"].set_index("family").reindex(families)
+    money = _money(mix.unit_costs(tables, wanted).reindex(families), stated, said)
     stock, owed = _opening(tables, before, families, wished, said)
-    weeks = policy["backlog_weeks"].astype(float).fillna(0.0)
+    weeks = stated["backlog_weeks"].astype(float).fillna(0.0)
     long = {"family": families, "month": coords["month"]}
     one = {"family": families}
     return {
@@ -154,7 +155,7 @@ def _stock(tables, wanted, demand, coords, planning, said) -> dict:
         "backlog_months": xr.DataArray(np.maximum(np.ceil(weeks / 4.33), 1.0), one),
         "safety": _array(wished, ["family", "month"], "safety", long, 0.0),
         "standard_cost": xr.DataArray(money["cost"], one),
-        "make_to_order": xr.DataArray(policy["strategy"].isin(["MTO", "ATO"]).astype(float), one),
+        "make_to_order": xr.DataArray(stated["strategy"].isin(["MTO", "ATO"]).astype(float), one),
     }  # fmt: skip
 
 

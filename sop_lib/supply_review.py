@@ -3,13 +3,13 @@
 import numpy as np
 import pandas as pd
 
-from sop_lib import approved, inventory, safety, supply_tables
+from sop_lib import approved, supply_tables
 from sop_lib.mix import Tables
 
 __all__ = [
     "FORMATS", "cost_kinds", "cover", "dearest_limits", "demonstrated_share", "first_overload", "headline",
     "missing", "overload_sentence", "people_by_quarter", "people_sentence", "rate_sentence", "rates",
-    "safety_rules", "shortage_sentence", "shortages", "strategies", "strategy_sentence",
+    "shortage_sentence", "shortages", "strategies", "strategy_sentence",
 ]  # fmt: skip
 
 
@@ -112,26 +112,6 @@ def demonstrated_share(load: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def safety_rules(found: Tables, inventory_plan: pd.DataFrame, service_level: float) -> pd.DataFrame:
-    """Return safety stock per family made to stock by two rules, in units, with the spread of the forecast error.
-
-    `by_cycle` has no shortage in the wanted share of months (the rule of the plan), `by_fill_rate` serves the wanted
-    share of units, both from monthly orders; `fill_rate` is what the first would serve. 0: the orders alone suffice.
-    """
-    policy = found["families"].set_index("family")
-    policy = policy[~policy["strategy"].isin(["MTO", "ATO"])]
-    demand = inventory_plan.groupby("family")["demand"].mean()
-    spread = inventory.error_spread(found["backtest"], policy["frozen_months"].astype(float).fillna(0) + 1)
-    rows = pd.DataFrame({"spread": spread, "order": demand, "wanted": policy["fill_target"].astype(float)})
-    rows = rows.assign(wanted=rows["wanted"].fillna(service_level)).dropna()
-    rows = rows[(rows["order"] > 0) & rows["wanted"].between(0, 1, inclusive="neither")]
-    each = list(zip(rows["wanted"], rows["order"], rows["spread"], strict=True))
-    rows["by_cycle"] = [safety.for_cycle_service(w, s) for w, _, s in each]
-    rows["by_fill_rate"] = [safety.for_fill_rate(w, lot, s) for w, lot, s in each]
-    rows["fill_rate"] = [safety.fill_rate(h, lot, s) for h, (_, lot, s) in zip(rows["by_cycle"], each, strict=True)]
-    return rows.drop(columns="order").rename_axis("family").reset_index()
-
-
 def people_by_quarter(people: pd.DataFrame, count: int = 12) -> pd.DataFrame:
     """Return, per plant and quarter of the next `count` months, workers at its end, changes, hours, cost in money."""
     soon = people[people["month"] < people["month"].min() + pd.DateOffset(months=count)] if len(people) else people
@@ -231,10 +211,7 @@ FORMATS = dict.fromkeys(
 FORMATS |= dict.fromkeys(["unconstrained", "limit", "over", "ordered", "cost", "workers", "capacity"], "{:,.0f}")
 FORMATS |= dict.fromkeys(["highest_load", "demonstrated"], "{:,.0f}")
 FORMATS |= dict.fromkeys(["peak_stock", "headcount_change", "low", "high"], "{:,.0f}")
-FORMATS |= dict.fromkeys(["spread", "by_cycle", "by_fill_rate"], "{:,.0f}")
 FORMATS |= {
-    "wanted": "{:.0%}",
-    "fill_rate": "{:.1%}",
     "added": "{:+,.0f}",
     "service": "{:.1%}",
     "change": "{:+,.0f}",

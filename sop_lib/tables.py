@@ -54,7 +54,7 @@ class TableError(ValueError):
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a table: its kind, unit, limits and meaning."""
+    """One column of a table: its kind, unit, limits and meaning; `open` when its limits themselves are not allowed."""
 
     name: str
     role: str
@@ -67,6 +67,7 @@ class Column:
     over_time: str
     refers_to: str
     meaning: str
+    open: bool = False
 
     @property
     def used(self) -> bool:
@@ -105,7 +106,7 @@ class Table:
 
 
 def _number(text: str) -> float | None:
-    return float(text) if text else None
+    return float(text.lstrip("<>")) if text else None
 
 
 def _read(name: str) -> pd.DataFrame:
@@ -126,6 +127,7 @@ def tables() -> dict[str, Table]:
             Column(
                 c.column, c.role, c.kind, c.unit, c.optional == "yes", _number(c.minimum), _number(c.maximum),
                 tuple(filter(None, c.choices.split(","))), c.over_time, c.refers_to, c.meaning,
+                c.minimum.startswith(">"),
             )
         )  # fmt: skip
     return {
@@ -221,6 +223,11 @@ def schema(name: str):
         if c.maximum is not None:
             high = c.maximum
             rules.append(pa.Check.le(high, error=f"above {high:g}|give {high:g} or less"))
+        if c.open:
+            allowed = f"above {c.minimum:g} and below {c.maximum:g}"
+            rules.append(
+                pa.Check(lambda s: ~s.isin([c.minimum, c.maximum]), error=f"not {allowed}|give a number {allowed}")
+            )
         if c.kind == "whole":
             rules.append(pa.Check(lambda s: s % 1 == 0, error="not a whole number|give a whole number"))
         if c.choices:
@@ -327,8 +334,8 @@ def dictionary() -> str:
 
 def _described(c: Column) -> tuple[str, ...]:
     """Return a column's name (bold in the key, ? when optional), kind, unit, what it allows and what it means."""
-    low = "" if c.minimum is None else f"{c.minimum:g} or more"
-    high = "" if c.maximum is None else f"{c.maximum:g} or less"
+    low = "" if c.minimum is None else f"above {c.minimum:g}" if c.open else f"{c.minimum:g} or more"
+    high = "" if c.maximum is None else f"below {c.maximum:g}" if c.open else f"{c.maximum:g} or less"
     allowed = [low, high, ", ".join(c.choices), f"as in {c.refers_to}" if c.refers_to else ""]
     name = f"**{c.name}**" if c.role == "key" else c.name
     return name + "?" * c.optional, c.kind, c.unit, "; ".join(filter(None, allowed)), c.meaning

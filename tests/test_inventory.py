@@ -46,34 +46,16 @@ def test_cover_days_is_blank_where_nothing_is_wanted():
     assert inventory.cover_days(rows).isna().all()
 
 
-def test_safety_stock_sums_the_error_over_the_lead_time():
+def test_the_spread_sums_the_error_over_the_lead_time():
     errors = backtest([[10, 10], [-10, -10]])
-    one = inventory.safety_stock(errors, pd.Series({"Grills": 0.95}), pd.Series({"Grills": 1}))
-    two = inventory.safety_stock(errors, pd.Series({"Grills": 0.95}), pd.Series({"Grills": 2}))
-    assert one["Grills"] == pytest.approx(16.449, abs=0.01)
-    assert two["Grills"] == pytest.approx(2 * one["Grills"])  # errors that follow each other do not cancel
+    one, two = (inventory.error_spread(errors, pd.Series({"Grills": months})) for months in (1, 2))
+    assert one["Grills"] == 10
+    assert two["Grills"] == 20  # errors that follow each other do not cancel
 
 
-def test_safety_stock_of_products_is_that_of_their_sum():
+def test_the_spread_of_products_is_that_of_their_sum():
     below = pd.concat([backtest([[10], [-10]]), backtest([[-10], [10]])]).assign(level="product")
-    stock = inventory.safety_stock(below, pd.Series({"Grills": 0.95}), pd.Series({"Grills": 1}))
-    assert stock["Grills"] == 0
-
-
-def test_made_to_order_holds_no_target():
-    families = pd.DataFrame(
-        {"family": ["Grills"], "strategy": ["MTO"], "cover_days": 30.0, "fill_target": 0.95, "frozen_months": 0.0}
-    )
-    wanted = inventory.targets(plan(30, 31), families, backtest([[10], [-10]]), service_level=0.95)
-    assert (wanted[["safety", "target"]] == 0).all(axis=None)
-
-
-def test_target_is_the_larger_of_cover_and_safety():
-    families = pd.DataFrame(
-        {"family": ["Grills"], "strategy": ["MTS"], "cover_days": 31.0, "fill_target": np.nan, "frozen_months": 0.0}
-    )
-    wanted = inventory.targets(plan(30, 31, 2, 28), families, backtest([[10], [-10]]), service_level=0.95)
-    assert wanted["target"].round(1).tolist()[:2] == [31.0, 16.4]
+    assert inventory.error_spread(below, pd.Series({"Grills": 1}))["Grills"] == 0
 
 
 @given(

@@ -15,7 +15,8 @@ def load(folder, text, **environment):
 def test_an_empty_file_gives_the_defaults_and_names_them(tmp_path):
     read = load(tmp_path, "")
     assert read.defaults_used() == {
-        "horizon_months": 24, "decision_lag": 2, "service_level": 0.95, "fiscal_year_start": 1,
+        "horizon_months": 24, "decision_lag": 2, "service_level": 0.95, "safety_rule": "fill rate",
+        "fiscal_year_start": 1,
         "consensus_rule": "weighted", "hierarchy": ("product", "region"),
         "strategies": ("level", "chase", "mixed", "minimum"), "objective": "least cost",
         "customer_weights": {}, "models": "best", "reconciliation": "best", "engine_lost": "fail",
@@ -43,6 +44,9 @@ MISTAKES = [
     ("[planing]\n", "'planing' is not a setting; did you mean 'planning'?"),
     ("[planning]\nhorizon = 24\n", "'planning.horizon' is not a setting; did you mean 'horizon_months'?"),
     ("[planning]\nservice_level = 95\n", "planning.service_level = 95"),
+    ("[planning]\nservice_level = 1\n", "planning.service_level = 1: Input should be less than 1"),
+    ("[planning]\nservice_level = 0\n", "planning.service_level = 0: Input should be greater than 0"),
+    ("[planning]\nsafety_rule = 'best'\n", "Input should be 'fill rate' or 'cycle service'"),
     ("[planning]\nfiscal_year_start = 13\n", "planning.fiscal_year_start = 13"),
     ("[folders]\nplan = 'x'\n", "did you mean 'plans'?"),
     ("plans_folder = 'x'\n", "use [folders]"),
