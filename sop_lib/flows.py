@@ -1,7 +1,7 @@
 """Goods on their way: what came when it was promised, leg by leg, how long lanes take, and which lane is late.
 
 A delivery is on time when it came by its promised day, by the requested day where none is promised. What is not there
-on its day is late, though nobody knows yet by how much; a lane whose deliveries are never recorded counts by the day
+on its day is late, though nobody knows yet by how much; a leg whose deliveries are never recorded counts by the day
 of shipping. An order line is in full when its first delivery held all of it, and on time in full when all of it came
 by the day, in one delivery or in several: the rules of the scorecard.
 """
@@ -26,9 +26,9 @@ def _known(shipments: pd.DataFrame, cycle: pd.Timestamp) -> pd.DataFrame:
     """Return deliveries with what is known when the cycle opens: due, came, late, days on the way, month requested."""
     rows = shipments.sort_values(["order", "line", "shipped_on", "delivery"], kind="stable", ignore_index=True)
     rows[LANE] = rows[LANE].astype("object").fillna(ALL)
+    recorded = rows["delivered_on"].notna().groupby(rows["leg"]).transform("any")
     for day in ("shipped_on", "delivered_on"):
         rows[day] = rows[day].where(rows[day] < cycle)
-    recorded = rows["delivered_on"].notna().groupby([rows[c] for c in LANE]).transform("any")
     came = rows["delivered_on"].where(recorded, rows["shipped_on"])
     due = rows["promised_on"].fillna(rows["requested_on"])
     days = (rows["delivered_on"] - rows["shipped_on"]).dt.days.astype("float64")

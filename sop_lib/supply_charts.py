@@ -8,7 +8,17 @@ from matplotlib.ticker import MaxNLocator
 
 from sop_lib import charts
 
-__all__ = ["frontier", "load_grid", "load_panels", "nervous_lines", "on_time_lines", "order_bars", "people_lines", "promises", "stock_panels"]  # fmt: skip
+__all__ = [
+    "frontier",
+    "load_grid",
+    "load_panels",
+    "nervous_lines",
+    "on_time_lines",
+    "order_bars",
+    "people_lines",
+    "promises",
+    "stock_panels",
+]
 
 
 def stock_panels(plan: pd.DataFrame, unit: str) -> Figure:

@@ -88,3 +88,50 @@ def test_agrees_with_an_independent_solver():
     )  # fmt: skip
     found = guaranteed_service(table, links((1, 3), (3, 2), (3, 4)))
     assert found["cost"].sum() == pytest.approx(published(), abs=1e-6)
+
+
+def random_tree(seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return a tree of four to seven stages: each stage supplies or is supplied by one before it."""
+    rng = np.random.default_rng(seed)
+    pairs = []
+    for n in range(1, int(rng.integers(4, 8))):
+        other = int(rng.integers(n))
+        pairs.append((other, n) if rng.random() < 0.6 else (n, other))
+    suppliers = {a for a, _ in pairs}
+    rows = []
+    for n in range(len(pairs) + 1):
+        end, first = n not in suppliers, n not in {b for _, b in pairs}
+        time, holding, spread = int(rng.integers(4)), float(rng.integers(1, 10)), float(rng.integers(1, 10))
+        inbound, promise = float(rng.integers(3)) if first else 0.0, float(rng.integers(2)) if end else np.nan
+        rows.append((n, time, holding, 1.5, spread if end else np.nan, inbound, promise))
+    return stages(*rows), links(*pairs)
+
+
+def by_stockpyl(table: pd.DataFrame, pairs: pd.DataFrame) -> float:
+    """Return the least cost of a tree by stockpyl's dynamic program."""
+    pytest.importorskip("stockpyl", reason="stockpyl, an independent solver, is not installed")
+    from stockpyl.demand_source import DemandSource
+    from stockpyl.gsm_tree import optimize_committed_service_times, preprocess_tree
+    from stockpyl.supply_chain_network import SupplyChainNetwork
+    from stockpyl.supply_chain_node import SupplyChainNode
+
+    tree = SupplyChainNetwork()
+    for r in table.itertuples():
+        own = {"processing_time": r.time, "local_holding_cost": r.holding, "demand_bound_constant": r.z}
+        node = SupplyChainNode(r.stage, network=tree, **own)
+        if r.stage not in set(pairs["customer"]):
+            node.external_inbound_cst = int(r.inbound)
+        if not np.isnan(r.promise):
+            node.external_outbound_cst = int(r.promise)
+            node.demand_source = DemandSource(type="N", mean=0, standard_deviation=r.spread)
+        tree.add_node(node)
+    for supplier, customer in zip(pairs["supplier"], pairs["customer"], strict=True):
+        tree.add_edge(supplier, customer)
+    return optimize_committed_service_times(preprocess_tree(tree))[1]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_agrees_with_an_independent_solver_on_a_random_tree(seed):
+    table, pairs = random_tree(seed)
+    found = guaranteed_service(table, pairs)
+    assert found["cost"].sum() == pytest.approx(by_stockpyl(table, pairs), abs=1e-6)
