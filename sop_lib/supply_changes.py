@@ -17,8 +17,8 @@ from sop_lib.supply_data import IN_HOUSE
 from sop_lib.tables import ALL
 
 __all__ = [
-    "FENCED", "NOTICED", "by_zone", "inside_fence", "kept_inside_fence", "largest", "nervousness", "previous_supply",
-    "supply_changes", "zones",
+    "FENCED", "NOTICED", "by_zone", "changed_by", "inside_fence", "kept_inside_fence", "largest", "nervousness",
+    "previous_supply", "supply_changes", "zones",
 ]  # fmt: skip
 
 FENCED = ("frozen", "slushy")
@@ -96,7 +96,7 @@ def supply_changes(
 def _said(row, owner: str | None) -> str:
     where = "" if row.plant == ALL else f" at {row.plant}"
     share = f", {row.change / row.previous:+.0%}" if row.previous > 0 else ", not in the last plan"
-    agreed = f"; {owner} agrees to it or the last plan stays" if isinstance(owner, str) and owner else ""
+    agreed = f"; to be agreed by {owner}" if isinstance(owner, str) and owner else ""
     way = "up" if row.change > 0 else "down"
     return (
         f"{row.family}{where}, {row.month:%b %Y} ({row.zone}): {way} {abs(row.change):,.0f} units, from "
@@ -198,6 +198,18 @@ def nervousness(
     ).reset_index()  # fmt: skip
     rate = sums["changed"] / sums["previous"].where(sums["previous"] > 0)
     return sums.assign(stream="consensus", nervousness=rate)
+
+
+def changed_by(nervous: pd.DataFrame, by: str, family: str = ALL) -> pd.DataFrame:
+    """Return the nervousness of a family per measure and `by` (lag or zone), with the pairs of plans behind it.
+
+    Changes are summed before they are divided, so that large plans weigh more.
+    """
+    rows = nervous[nervous["family"] == family]
+    sums = rows.groupby(["measure", by], as_index=False).agg(
+        cycles=("cycles", "max"), previous=("previous", "sum"), changed=("changed", "sum")
+    )
+    return sums.assign(nervousness=sums["changed"] / sums["previous"].where(sums["previous"] > 0))
 
 
 def _together(pairs: pd.DataFrame, unit_cost: pd.Series) -> pd.DataFrame:

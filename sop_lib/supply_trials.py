@@ -154,7 +154,7 @@ def _last_plan(p: xr.Dataset, kept: supply_model.Kept, fenced: pd.DataFrame | No
     plan = supply_model.again(kept, stays)
     lost = float(plan["broken"].sel(rule="firm plan").sum())
     if lost >= supply_changes.NOTICED:
-        words += f", but for {lost:,.0f} units that can no longer be made or must be"
+        words += f", but for {lost:,.0f} units that the limits no longer allow"
         own = plan["make"].sel(source=list(IN_HOUSE)).sum("source").transpose(*stays["firm"].dims)
         plan = supply_model.again(kept, stays.assign(firm=own.where(stays["firm"].notnull())))
     return [("rule", KEPT, words, plan)]
