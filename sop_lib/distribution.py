@@ -9,7 +9,7 @@ from sop_lib import flow_checks, flows
 from sop_lib.flows import LANE, YEAR
 from sop_lib.tables import ALL
 
-__all__ = ["distribution_plan", "next_months", "ship_sentence", "unrouted", "used"]
+__all__ = ["distribution_plan", "next_months", "ship_sentence", "unrouted", "used", "why_none"]
 
 
 def used(shipments: pd.DataFrame, products: pd.DataFrame, cycle: pd.Timestamp) -> pd.DataFrame:
@@ -24,6 +24,14 @@ def used(shipments: pd.DataFrame, products: pd.DataFrame, cycle: pd.Timestamp) -
     return out[out["units"] > 0].assign(final=lambda d: ~d["to"].isin(d["from"])).reset_index(drop=True)
 
 
+def why_none(lanes: pd.DataFrame) -> str:
+    """Return why nothing can be planned along the lanes that `used` returns; blank where it can."""
+    around = flow_checks.loop(lanes)
+    if around:
+        return f"Places supply each other in a loop: {' → '.join(around)}. No distribution is planned."
+    return "" if len(lanes) else "No lane between named places was used in the last twelve months."
+
+
 def distribution_plan(
     supply: pd.DataFrame, stock: pd.DataFrame, shipments: pd.DataFrame, products: pd.DataFrame, cycle: pd.Timestamp
 ) -> pd.DataFrame:
@@ -36,7 +44,7 @@ def distribution_plan(
     units a day × mean days (Little's law). Empty without lanes, and where lanes go in a loop.
     """
     lane = used(shipments, products, cycle)
-    if lane.empty or supply.empty or flow_checks.loop(lane):
+    if supply.empty or why_none(lane):
         return pd.DataFrame(columns=PLAN)
     plants = set(supply["plant"])
     lane = lane.assign(pushed=lane["from"].isin(plants) & ~lane["final"])

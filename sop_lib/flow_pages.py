@@ -39,15 +39,17 @@ def arrivals(flow: pd.DataFrame, lane: pd.DataFrame, against: str) -> HTML:
     )  # fmt: skip
 
 
-def to_ship(plan: pd.DataFrame, best: Tables, unit: str) -> HTML:
+def to_ship(plan: pd.DataFrame, best: Tables, lanes: pd.DataFrame, unit: str) -> HTML:
     """Return what must be shipped by lane in the next three months, by when, and what no lane carries.
 
-    `plan` is what `distribution.distribution_plan` returns, `best` the supply tables of the proposed strategy;
-    `unit` is blank where families have unlike units.
+    `plan` is what `distribution.distribution_plan` returns, `best` the supply tables of the proposed strategy,
+    `lanes` what `distribution.used` returns; `unit` is blank where families have unlike units.
     """
     if plan.empty:
-        needs = ["shipments"] if len(best["supply_plan"]) else ["inventory", "shipments"]
-        return page.missing("What must be shipped", needs)
+        needs = ["inventory"] * best["supply_plan"].empty + ["shipments"] * lanes.empty
+        asked = page.missing("What must be shipped", needs) if needs else page.together()
+        why = distribution.why_none(lanes)
+        return page.together(asked, page.note(why) if why else page.together())
     rows = distribution.next_months(plan, together=bool(unit))
     left = distribution.unrouted(plan, best["supply_plan"], best["inventory_plan"])
     months = dict.fromkeys([c for c in rows if isinstance(c, pd.Timestamp)], "{:,.0f}")

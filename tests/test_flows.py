@@ -238,7 +238,9 @@ def test_without_lanes_and_in_a_loop_there_is_no_plan():
     empty = distribution.distribution_plan(supply, stock, loop, PRODUCTS, CYCLE)
     assert empty.empty
     best = {"supply_plan": supply, "inventory_plan": stock}
-    assert "shipments" in flow_pages.to_ship(empty, best, "pieces").data
+    lanes = distribution.used(loop, PRODUCTS, CYCLE)
+    assert "Places supply each other in a loop: N → S → N." in flow_pages.to_ship(empty, best, lanes, "pieces").data
+    assert "shipments" in flow_pages.to_ship(empty, best, lanes.iloc[:0], "pieces").data
 
 
 @given(
@@ -275,7 +277,8 @@ def test_the_pages_hold_hostile_names_and_say_what_was_left_out():
     assert "missed the requested day" in told
     supply, stock = plans({("A", "P"): [300, 0]}, {"A": [200, 100]})
     plan = distribution.distribution_plan(supply, stock, sent(*TREE), PRODUCTS, CYCLE)
-    text = flow_pages.to_ship(plan, {"supply_plan": supply, "inventory_plan": stock}, "pieces").data
+    best, lanes = {"supply_plan": supply, "inventory_plan": stock}, distribution.used(sent(*TREE), PRODUCTS, CYCLE)
+    text = flow_pages.to_ship(plan, best, lanes, "pieces").data
     assert "300 pieces must leave for customers from Nov 2026 to Dec 2026" in text
     assert "the slowest lane is N → Shop, 5 days: what must be there on 1 Dec 2026 leaves by 26 Nov." in text
     assert page.together().data == ""
