@@ -2,7 +2,7 @@
 
 python -m benchmarks.causes [--instances 200] [--sizes 12x3x24 100x5x36]
 
-An instance has two to four families, two plants, four to six months and, at random, lines, people, subcontractors,
+An instance has two or three families, two plants, four or five months and, at random, lines, people, subcontractors,
 materials with lead times, storage, firm output, make to order, strategies, limits on changes of rate, and either
 objective. Its shares must add up to the units that its inventory rows count as late or lost, per family and month.
 Sizes are families x plants x months of the tight problems of `benchmarks.supply_speed`; plans are counted as solved.
@@ -17,7 +17,7 @@ import pandas as pd
 import xarray as xr
 
 from benchmarks.supply_peers import instance as tight
-from sop_lib import causes, supply_data, supply_model, supply_tables
+from sop_lib import causes, finance, supply_data, supply_model, supply_tables
 from sop_lib.supply_data import FREE, Switches
 
 EXACT = 1e-6
@@ -26,7 +26,7 @@ EXACT = 1e-6
 def instance(seed: int) -> tuple[xr.Dataset, Switches]:
     """Return a random problem, with every kind of limit in some of them, and its switches."""
     r = np.random.default_rng(seed)
-    sizes = {"family": int(r.integers(2, 5)), "plant": 2, "month": int(r.integers(4, 7)), "source": 3, "resource": 2}
+    sizes = {"family": int(r.integers(2, 4)), "plant": 2, "month": int(r.integers(4, 6)), "source": 3, "resource": 2}
     sizes |= {"material": int(r.integers(0, 3)), "store": int(r.integers(0, 2))}
     coords = {d: [f"{d} {n}" for n in range(size)] for d, size in sizes.items()}
     coords |= {"month": list(pd.date_range("2026-11-01", periods=sizes["month"], freq="MS"))}
@@ -68,7 +68,10 @@ def instance(seed: int) -> tuple[xr.Dataset, Switches]:
 def error(kept: supply_model.Kept, rows: pd.DataFrame) -> tuple[float, float]:
     """Return the largest difference of a family and month's shares from its late units, and all late units."""
     plan = supply_tables.inventory_rows(kept.problem, kept.plan)
-    late = plan.assign(late=supply_tables.late(plan)).groupby(["family", "month"])["late"].sum()
+    late = supply_tables.late(plan).where(
+        lambda units: units > finance.SAME * plan["demand"], 0.0
+    )  # as gap.late has it
+    late = plan.assign(late=late).groupby(["family", "month"])["late"].sum()
     sums = rows.groupby(["family", "month"])["quantity"].sum().reindex(late.index).astype(float).fillna(0.0)
     lowest = float(rows["quantity"].min()) if len(rows) else 0.0
     return max(float((sums - late).abs().max()), -lowest), float(late.sum())

@@ -59,7 +59,7 @@ def causes(kept: Kept, margin: pd.Series, scenario: str = "base") -> pd.DataFram
 def shortage(kept: Kept) -> xr.DataArray:
     """Return the units late or lost per family and month, as `gap.late` has them."""
     late = supply_tables.late_units(kept.problem, kept.plan)
-    return late.where(late > DUST * np.maximum(kept.problem["demand"], 1.0), 0.0)
+    return late.where(late > DUST * kept.problem["demand"], 0.0)
 
 
 def _most(kept: Kept) -> int:
@@ -77,14 +77,19 @@ def _nobody_worse(kept: Kept) -> xr.Dataset:
 
 def _lifter(kept: Kept, short: xr.DataArray) -> Lifted:
     """Return the function that gives the shortage with some limits lifted, each plan solved once."""
-    p, solved = _nobody_worse(kept), {frozenset[Limit](): short.values}
+    p, solved, starts = _nobody_worse(kept), {frozenset[Limit](): short.values}, {kept.switches.strategy: kept}
 
     def late(chosen: Iterable[Limit]) -> np.ndarray:
         key = frozenset(chosen)
         if key not in solved:
-            plan = supply_model.again(kept, *lifting.lifted(p, kept.switches, key))
+            changed, rules = lifting.lifted(p, kept.switches, key)
+            if rules.strategy not in starts:  # other rows: built once
+                starts[rules.strategy] = supply_model.keep(
+                    kept.problem, replace(kept.switches, strategy=rules.strategy)
+                )
+            plan = supply_model.again(starts[rules.strategy], changed, rules)
             left = supply_tables.late_units(kept.problem, plan).values
-            left = np.where(left > DUST * np.maximum(kept.problem["demand"].values, 1.0), left, 0.0)
+            left = np.where(left > DUST * np.maximum(p["demand"].values, 1.0), left, 0.0)
             solved[key] = np.minimum(left, short.values)
         return solved[key]
 
@@ -169,8 +174,10 @@ def _shares(found: list[Limit], short: np.ndarray, lift: Lifted, most: int) -> d
     out: dict[Limit, np.ndarray] = {}
     for group, part in zip(groups, each, strict=True):
         out |= _split(group, part, short, lift)
-    rest = short - sum(out.values(), start=np.zeros_like(short))
-    return out | {(NOT_WORTH, ALL): np.where(rest > DUST, rest, 0.0)}
+    freed = sum(out.values(), start=np.zeros_like(short))
+    left = np.where(short - freed > DUST, short - freed, np.where(freed > 0, 0.0, short))
+    exact = np.divide(short - left, freed, out=np.zeros_like(short), where=freed > 0)
+    return {limit: part * exact for limit, part in out.items()} | {(NOT_WORTH, ALL): left}
 
 
 def _groups(found: list[Limit], short: np.ndarray, lift: Lifted, most: int) -> list[list[Limit]]:

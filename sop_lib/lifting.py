@@ -6,6 +6,7 @@ is not worth its cost. Lifting changes numbers only, so that a kept model can be
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -27,14 +28,14 @@ def limits(p: xr.Dataset, s: Switches) -> list[Limit]:
     """
     later, bought = ~lead_months(p), _bought(p)
     names = {
-        "subcontracting": p["plant"].values[(np.isfinite(bought) & (bought > 0)).any(["family", "month"])],
+        "subcontracting": _named("plant", np.isfinite(bought) & (bought > 0)),
         "policy": _policies(p, s),
-        "storage": p["store"].values[np.isfinite(p["storage"]).any("month")],
-        "frozen plan": p["plant"].values[p["firm"].notnull().any(["family", "month"])],
-        "lead time": p["material"].values[lead_months(p).any("month")],
-        "material": p["material"].values[(np.isfinite(p["material_limit"]) & later).any("month")],
-        "people": p["plant"].values[(p["labour_hours"] > 0).any("family")],
-        "capacity": p["resource"].values[np.isfinite(p["capacity"]).any("month")],
+        "storage": _named("store", np.isfinite(p["storage"])),
+        "frozen plan": _named("plant", p["firm"].notnull()),
+        "lead time": _named("material", ~later),
+        "material": _named("material", np.isfinite(p["material_limit"]) & later),
+        "people": _named("plant", p["labour_hours"] > 0),
+        "capacity": _named("resource", np.isfinite(p["capacity"])),
     }
     return [(cause, str(name)) for cause, members in names.items() for name in sorted(members)]
 
@@ -58,6 +59,12 @@ def lead_months(p: xr.Dataset) -> xr.DataArray:
     return (order < p["lead_time"]).transpose("material", "month")
 
 
+def _named(dim: str, where: Any) -> list[str]:
+    """Return the names along a dimension at which something is so anywhere."""
+    anywhere = where.any([d for d in where.dims if d != dim])
+    return [str(name) for name in anywhere[dim].values[anywhere.values]]
+
+
 def _bought(p: xr.Dataset) -> xr.DataArray:
     return p["limit"].where(p["source"] == "subcontract", 0.0).max("source")
 
@@ -72,7 +79,7 @@ def _policies(p: xr.Dataset, s: Switches) -> list[str]:
     return [name for name, is_there in there.items() if is_there]
 
 
-def _to(p: xr.Dataset, name: str, where: xr.DataArray, value: float | xr.DataArray) -> xr.Dataset:
+def _to(p: xr.Dataset, name: str, where: xr.DataArray, value: Any) -> xr.Dataset:
     """Return the problem with a number replaced at some of its cells."""
     return p.assign({name: xr.where(where, value, p[name]).transpose(*p[name].dims)})
 

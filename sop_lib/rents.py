@@ -34,7 +34,7 @@ def rents(kept: Kept, short: xr.DataArray) -> pd.DataFrame:
     each, wait = _made_rents(kept), _carry_rents(kept)
     price, carry = _way_price(kept), _carry(kept)
     parts = [
-        _of_family(kept, f, short.values[f], (price.values[f], carry.values[f]), (each, wait))
+        _of_family(kept, int(f), short.values[f], (price.values[f], carry.values[f]), (each, wait))
         for f in np.flatnonzero(short.any("month").values)
     ]
     rows = pd.DataFrame([row for part in parts for row in part], columns=COLUMNS)
@@ -70,7 +70,7 @@ def _of_family(kept: Kept, f: int, short: np.ndarray, prices: tuple, found: tupl
     price, carry = prices
     so_far, name = np.concatenate([[0.0], np.cumsum(carry)]), str(kept.problem["family"].values[f])
     out = []
-    for t in np.flatnonzero(short):
+    for t in map(int, np.flatnonzero(short)):
         total = price[:, :, : t + 1] + (so_far[t] - so_far[: t + 1])
         least = total.min(initial=np.inf)
         if np.isfinite(least):
@@ -243,7 +243,8 @@ def _bought(kept: Kept) -> Rents:
 
 def _materials(kept: Kept) -> Rents:
     """Return the rent of materials: their lead time until it has passed, then what is supplied."""
-    p, out = kept.problem, {}
+    p = kept.problem
+    out: Rents = {}
     above = (_price(kept, "material", p["material_limit"]) - p["material_cost"]).clip(min=0)
     for name in p["material"].values[(above > PRICED).any("month").values]:
         inside = p["source"].isin(IN_HOUSE)

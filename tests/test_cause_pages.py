@@ -1,0 +1,89 @@
+"""What the gap review and the pack say about why units are short."""
+
+import pandas as pd
+import pytest
+from markupsafe import Markup
+
+from sop_lib import cause_pages, supply_tables
+
+MAY, JUNE = pd.Timestamp("2027-05-01"), pd.Timestamp("2027-06-01")
+
+
+def row(family: str, month: pd.Timestamp, cause: str, subject: str, quantity: float, margin: float) -> dict:
+    binds = pd.NaT if cause == "not worth its cost" else MAY
+    begins = binds if binds is pd.NaT else pd.Timestamp("2027-01-01")
+    finding = f"{quantity:,.0f} units of {family}: {subject}."
+    return {
+        "scenario": "base", "month": month, "family": family, "cause": cause, "subject": subject, "quantity": quantity,
+        "share": 0.5, "margin": margin, "begins": begins, "binds": binds, "price": 9.0, "finding": finding,
+    }  # fmt: skip
+
+
+TABLE = pd.DataFrame([
+    row("Barbecues", MAY, "capacity", "press line", 900.0, 36000.0),
+    row("Barbecues", JUNE, "capacity", "press line", 1000.0, 40000.0),
+    row("Barbecues", JUNE, "people", "Tarn", 100.0, 4000.0),
+    row("Heaters", JUNE, "not worth its cost", "ALL", 50.0, 90000.0),
+])  # fmt: skip
+
+
+def words(html) -> str:
+    return " ".join(Markup(str(getattr(html, "data", html)).replace("<", " <")).striptags().split())
+
+
+def test_the_headline_names_the_first_cause_with_its_part_and_its_months():
+    said = cause_pages.headline(TABLE, unit="units", currency="EUR").striptags()
+    assert said == "1,900 of 2,050 units late or lost: capacity of press line, January 2027 to May 2027."
+
+
+def test_families_of_unlike_units_are_added_in_money():
+    said = cause_pages.headline(TABLE, unit="", currency="EUR").striptags().replace("\u00a0", " ")
+    assert said == "EUR 90,000 of EUR 170,000 margin that waits or is lost: it costs more to serve than it earns."
+    bars = cause_pages.steps(TABLE, unit="", currency="EUR")
+    assert bars["unit"].unique().tolist() == ["EUR margin"]
+    assert bars["value"].tolist() == [90000, 76000, 4000, 170000]
+
+
+def test_without_margins_unlike_units_are_not_added():
+    bare = TABLE.assign(margin=float("nan"))
+    assert cause_pages.steps(bare, unit="", currency="EUR").empty
+    said = cause_pages.headline(bare, unit="", currency="EUR").striptags()
+    assert said.startswith("Barbecues: 1,900 of 2,000 units late or lost: capacity of press line")
+    assert said.endswith("Families short in all: 2, of unlike units.")
+    assert "<figure" not in cause_pages.why(bare, planned=True, unit="", currency="EUR").data
+
+
+def test_the_waterfall_is_the_sum_of_the_cells():
+    bars = cause_pages.steps(TABLE, unit="units", currency="EUR")
+    assert bars["step"].tolist() == ["capacity of press line", "people at Tarn", "not worth its cost", "late or lost"]
+    assert bars["end"].tolist() == [1900, 2000, 2050, 2050]
+    assert bars["start"].tolist() == [0, 1900, 2000, 0]
+    assert bars["value"].iloc[-1] == pytest.approx(TABLE["quantity"].sum()) == bars["value"].iloc[:-1].sum()
+
+
+def test_limits_beyond_the_first_five_stand_together():
+    many = pd.DataFrame([row("A", MAY, "capacity", f"line {n}", 10.0 * n, 1.0) for n in range(1, 9)])
+    bars = cause_pages.steps(many, unit="units", currency="EUR")
+    assert bars["step"].iloc[5] == "other causes"
+    assert bars["value"].iloc[5] == 10 + 20 + 30
+    assert bars["end"].iloc[-1] == many["quantity"].sum()
+
+
+def test_the_section_shows_families_by_cause_and_the_worst_months():
+    told = words(cause_pages.why(TABLE, planned=True, unit="units", currency="EUR"))
+    assert "Barbecues 1,900 100 – 2,000 Heaters – – 50 50" in told
+    assert "Capacity of press line keeps back 1,900 of 2,050" in told
+    assert told.index("50 units of Heaters") < told.index("1,000 units of Barbecues")
+
+
+def test_nothing_short_and_no_plan_are_told_apart():
+    nothing = supply_tables.empty("gap_causes")
+    assert "Nothing is short" in words(cause_pages.why(nothing, planned=True, unit="units", currency="EUR"))
+    assert "supply_costs" in words(cause_pages.why(nothing, planned=False, unit="units", currency="EUR"))
+    assert "Nothing is short" in cause_pages.headline(nothing, unit="", currency="EUR")
+
+
+def test_names_that_hold_markup_are_shown_as_text():
+    hostile = TABLE.assign(subject="<script>", family="<b>", finding="<img src=x>")
+    told = cause_pages.why(hostile, planned=True, unit="units", currency="EUR").data
+    assert not any(tag in told for tag in ("<script>", "<b>", "<img src=x>"))
