@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from supply_problems import array, problem
 
-from sop_lib import months, supply_changes, supply_trials, tables
+from sop_lib import months, supply, supply_changes, supply_trials, tables
+from sop_lib.settings import Planning
 from sop_lib.supply_data import Switches
 from sop_lib.tables import ALL
 
@@ -173,6 +174,15 @@ def test_a_last_plan_by_family_is_split_as_the_plan_proposed_splits_it():
 def test_without_a_last_plan_no_trial_keeps_it():
     rows = supply_trials.trials(problem([10, 10]), Switches(), plan([1]).iloc[:0])
     assert supply_trials.KEPT not in set(rows["trial"])
+
+
+def test_a_supply_plan_that_knows_the_last_one_prices_keeping_it():
+    p = supply_trials.supply_model.filled(problem([10, 10, 10, 10], holding_cost=2.0, limit=np.inf))
+    found = {"families": families(), "previous_supply": plan([13, 10, 10, 99])}
+    rows = supply._trials(found, p.assign_attrs(depth="optimum"), Planning())
+    assert rows.set_index("trial").loc[supply_trials.KEPT, "added"] == pytest.approx(18)
+    without = supply._trials({"families": families()}, p.assign_attrs(depth="optimum"), Planning())
+    assert supply_trials.KEPT not in set(without["trial"])
 
 
 # Nervousness
