@@ -40,7 +40,8 @@ def read(path: Path, products: pd.DataFrame, horizon: pd.DatetimeIndex) -> tuple
         }
         rows += [] if problems else [found]
         said += problems
-    good = pd.DataFrame(rows, columns=["month", "family", "quantity"]).astype({"month": "datetime64[ns]", "quantity": float})
+    good = pd.DataFrame(rows, columns=["month", "family", "quantity"])
+    good = good.astype({"month": "datetime64[ns]", "quantity": float})
     return good, pd.DataFrame(said, columns=PROBLEM)
 
 
