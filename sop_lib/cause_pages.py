@@ -107,7 +107,8 @@ def _sums(table: pd.DataFrame, column: str) -> pd.Series:
 
 
 def _shown(value: float, column: str, currency: str) -> str:
-    return page.count(value) if column == "quantity" else page.money(value, currency)
+    """Return units in full, so that steps can be seen to add up, and money to three digits."""
+    return f"{value:,.0f}" if column == "quantity" else page.money(value, currency)
 
 
 def _words(cause: str, subject: str) -> str:
@@ -145,7 +146,7 @@ def _by_family(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _whole(value: float) -> str:
-    return page.BLANK if abs(value) < 0.5 else page.count(value)
+    return page.BLANK if abs(value) < 0.5 else f"{value:,.0f}"
 
 
 def _worst(table: pd.DataFrame) -> pd.DataFrame:

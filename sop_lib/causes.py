@@ -242,6 +242,7 @@ def _with_rents(told: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
 def _finding(row, whole: float) -> str:
     words = WORDS[row.cause].format(row.subject)
     when = f", tightest in {row.binds:%B %Y}" if pd.notna(row.binds) else ""
-    each = f", {row.price:,.2f} on top of the cost of one more" if pd.notna(row.price) else ""
-    said = f"{row.quantity:,.0f} of {whole:,.0f} units of {row.family} late or lost in {row.month:%B %Y}"
+    each = f", which adds {row.price:,.2f} to the cost of one more" if pd.notna(row.price) else ""
+    part = f"{row.quantity:,.0f} of {whole:,.0f}" if row.share < 1 - DUST else f"All {whole:,.0f}"
+    said = f"{part} units of {row.family} late or lost in {row.month:%B %Y}"
     return f"{said}: {words}{when}{each}."

@@ -80,8 +80,8 @@ def test_the_row_says_what_binds_when_and_at_which_price():
     assert (row.quantity, row.share, row.margin, row.price) == (15.0, 1.0, 600.0, 100.0)
     assert (row.begins, row.binds) == (pd.Timestamp("2026-11-01"), pd.Timestamp("2027-01-01"))
     assert row.finding == (
-        "15 of 15 units of Grills late or lost in January 2027: capacity of press, tightest in January 2027, "
-        "100.00 on top of the cost of one more."
+        "All 15 units of Grills late or lost in January 2027: capacity of press, tightest in January 2027, "
+        "which adds 100.00 to the cost of one more."
     )
 
 
