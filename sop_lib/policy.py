@@ -233,8 +233,7 @@ def targets(demand: pd.DataFrame, held: pd.DataFrame, families: pd.DataFrame) ->
 def safety_stocks(held: pd.DataFrame, costs: pd.Series) -> pd.DataFrame:
     """Return the rows of `safety_stocks`, without the cycle: a year's mean of what `monthly` returns, and its reason.
 
-    `costs` is money per unit and product; a product without one has no value. Units, months and money as the table
-    says.
+    `costs` is money per unit and product; a product without one has no value.
     """
     if held.empty:
         return tables.empty("safety_stocks").drop(columns="cycle")
@@ -289,10 +288,12 @@ def by_rule(stocks: dict[str, pd.DataFrame], used: str, replayed: pd.DataFrame) 
     `stocks` holds `safety_stocks` by rule, `used` is the rule of the plan: its value counts, in money.
     """
     units = {rule: table.groupby("family")["safety"].sum() for rule, table in stocks.items()}
-    plan = stocks[used][stocks[used]["rule"] != "none"].groupby("family")
+    own = stocks[used][stocks[used]["rule"] != "none"]
+    weight = own["demand"] if own["demand"].sum() > 0 else own["demand"] + 1
+    promised = (own["promised"] * weight).sum() / weight.sum() if len(own) else np.nan
+    plan = own.groupby("family")
     rows = pd.DataFrame(units | {"value": plan["value"].sum(min_count=1)}).reindex(list(plan.groups))
-    whole = rows.sum(min_count=1).to_frame(ALL).T if len(rows) else rows
-    rows = pd.concat([rows, whole]).rename_axis("family").reset_index()
-    met = replayed[["family", "promised", "achieved"]]
-    rows = rows.merge(met, on="family", how="left", validate="one_to_one")
+    whole = rows.sum(min_count=1).to_frame(ALL).T.assign(promised=promised) if len(rows) else rows
+    rows = pd.concat([rows.assign(promised=plan["promised"].first()), whole]).rename_axis("family").reset_index()
+    rows = rows.merge(replayed[["family", "achieved"]], on="family", how="left", validate="one_to_one")
     return rows[["family", "promised", "achieved", *units, "value"]]

@@ -20,7 +20,11 @@ def safety_stock(
     `stocks` are rows of `safety_stocks`, `families` what `policy.by_rule` returns; `most` products are shown.
     """
     if stocks.empty:
-        return page.missing("Safety stock", ["families"])
+        return page.note("Nothing is planned: no safety stock.")
+    if (stocks["method"] == "none").all() and len(families):
+        return page.note(
+            "No forecast was tested: no error is known, and no safety stock follows. Cover days set targets."
+        )
     order = stocks.sort_values(["value", "safety", "product"], ascending=[False, False, True])
     first = order[order["safety"] > 0].head(most)
     bare = int(((stocks["safety"] == 0) & (stocks["rule"] != "none")).sum())

@@ -279,6 +279,16 @@ def test_limits_and_choices(small_workbook):
     ]
 
 
+@pytest.mark.parametrize("share", ["0", "1"])
+def test_a_promise_of_nothing_or_of_everything(small_workbook, share):
+    add(small_workbook, "families", ["family", "unit", "strategy", "fill_target"], ["Alpha", "piece", "MTS", share])
+    (found,) = problems(small_workbook)
+    assert (found["file"], found["row"], found["column"]) == ("families.csv", 2, "fill_target")
+    assert float(found["value"]) == float(share)
+    assert found["rule"] == "not above 0 and below 1"
+    assert found["remedy"] == "give a number above 0 and below 1"
+
+
 def test_many_problems_at_once_are_all_listed(small_workbook):
     cell(small_workbook, "sales.csv", 2, "shipped", "ten")
     cell(small_workbook, "sales.csv", 3, "month", "soon")

@@ -111,3 +111,14 @@ def test_the_pages_tell_it():
     assert "<b>one" not in shown
     assert "<figure" in policy_pages.promise_kept(rows, "piece").data
     assert "made or assembled to order" in policy_pages.rule_sentence(table.iloc[:0], "fill rate", "piece", "EUR")
+
+
+def test_the_pages_say_what_is_not_known():
+    plan = pd.DataFrame({"month": [pd.Timestamp("2026-11-01")], "family": "Grills", "product": "one", "demand": 100.0})
+    held = policy.monthly(plan, families(), tables.empty("backtest"), Planning())
+    stocks, none = policy.safety_stocks(held, pd.Series(dtype=float)), tables.empty("policy_replay")
+    table = policy.by_rule(dict.fromkeys(policy.RULES, stocks), "fill rate", none)
+    assert table["promised"].tolist() == [0.95, 0.95]
+    shown = [policy_pages.safety_stock(s, table, "fill rate", "piece", "EUR").data for s in (stocks, stocks.iloc[:0])]
+    assert "No forecast was tested" in shown[0]
+    assert "Nothing is planned" in shown[1]
