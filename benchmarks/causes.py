@@ -90,7 +90,7 @@ def random_problems(number: int) -> bool:
             short + (late > 0),
             max(most, len(rows.drop_duplicates(["cause", "subject"]))),
         )
-        parts.append(rows)
+        parts.append(rows[["cause", "quantity"]])
     by_cause = pd.concat([x for x in parts if len(x)]).groupby("cause")["quantity"].sum()
     print(f"{number} problems, {short} of them short, up to {most} causes: largest error {worst:.1e} units, "
           f"{time.perf_counter() - start:.0f} s")  # fmt: skip

@@ -193,8 +193,8 @@ def late_units(p: xr.Dataset, found: xr.Dataset) -> xr.DataArray:
     """Return `late` of a plan's `inventory_rows` per family and month, without making the rows."""
     change = (found["make"].sum(["plant", "source"]) + found["lost"] - p["demand"]).transpose("family", "month")
     net = (p["opening_stock"] - p["opening_backlog"] + change.cumsum("month")).round(6)
-    owed = (-net).clip(min=0).transpose("family", "month")
-    return np.minimum(owed + found["lost"], p["demand"]).transpose("family", "month")
+    unserved = (-net).clip(min=0) + found["lost"]
+    return xr.where(unserved > p["demand"], p["demand"], unserved).transpose("family", "month")
 
 
 def late(inventory_plan: pd.DataFrame) -> pd.Series:

@@ -248,3 +248,10 @@ def test_the_capacity_cut_of_the_sample_is_found_in_any_order_of_its_rows():
     assert (line["begins"].min(), line["binds"].max()) == (cut.from_month, cut.to_month)
     turned = {name: rows.iloc[::-1].reset_index(drop=True) for name, rows in sample_tables().items()}
     pd.testing.assert_frame_equal(rows, sample_causes(turned), atol=1e-6)
+
+
+def test_late_units_are_those_of_the_inventory_rows():
+    kept = keep(two_short())
+    rows = supply_tables.inventory_rows(kept.problem, kept.plan)
+    late = rows.assign(late=supply_tables.late(rows)).set_index(["family", "month"])["late"].to_xarray()
+    assert np.allclose(late, supply_tables.late_units(kept.problem, kept.plan), rtol=0, atol=1e-9)
