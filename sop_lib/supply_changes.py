@@ -185,7 +185,7 @@ def nervousness(
     plans = _consensus(past_plans, products, "demand", "supply")
     order = sorted(plans["cycle"].unique())
     follows = dict(pairwise(order))
-    earlier = plans.assign(cycle=plans["cycle"].map(follows)).dropna(subset="cycle")
+    earlier = plans.assign(cycle=pd.to_datetime(plans["cycle"].map(follows))).dropna(subset="cycle")
     pairs = plans.merge(earlier, on=["measure", "cycle", "month", "family"], suffixes=("", "_before"))
     lag = (pairs["month"].dt.year - pairs["cycle"].dt.year) * 12 + pairs["month"].dt.month - pairs["cycle"].dt.month + 1
     pairs = pairs.assign(lag=lag, changed=(pairs["quantity"] - pairs["quantity_before"]).abs())

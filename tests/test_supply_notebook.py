@@ -24,9 +24,10 @@ class Book:
     month: pd.Timestamp = HORIZON[0]
     horizon: pd.DatetimeIndex = field(default_factory=lambda: HORIZON)
     name: str = "2026-11"
+    last_closed: pd.Timestamp = HORIZON[0] - pd.offsets.MonthBegin(1)
 
     def read(self, name: str) -> pd.DataFrame:
-        return self.found[name]
+        return self.found[name] if name in self.found else tables.empty(name)
 
     def write(self, name: str, table: pd.DataFrame) -> pd.DataFrame:
         return tables.check(name, table.assign(cycle=self.month))
