@@ -6,13 +6,26 @@ import pandas as pd
 from IPython.display import HTML
 from markupsafe import Markup
 
-from sop_lib import briefing, charts, overrides, page, scorecard, story, tables
+from sop_lib import (
+    briefing,
+    cause_pages,
+    charts,
+    flows,
+    overrides,
+    page,
+    procurement,
+    schedule_pages,
+    scorecard,
+    stock_review,
+    story,
+    tables,
+)
 from sop_lib.briefing import Plan
 from sop_lib.page import count, money, number, percent, shown
 
 __all__ = [
-    "achieved", "changed", "decisions", "drivers", "issues", "missing", "outlook", "overridden", "provenance", "short",
-    "strip", "tiles", "year",
+    "achieved", "changed", "decisions", "drivers", "flow", "issues", "missing", "outlook", "overridden", "provenance",
+    "short", "strip", "tiles", "year",
 ]  # fmt: skip
 
 VERDICTS = {"met": ("✓", "met"), "missed": ("✗", "missed"), "no target": ("", "no target")}
@@ -221,7 +234,30 @@ def short(plan: Plan) -> HTML:
     names["gap_margin"] = f"margin open, {plan.currency}"
     forms: dict[str, Any] = {"peak": count, "share": percent, "p_short": percent, "gap_margin": count}
     note = "If demand comes as planned; the chance counts the whole range of demand, in the worst month."
-    return page.section(title, page.table(rows[columns], source="gap", formats=forms, labels=names), note=note)
+    table = page.table(rows[columns], source="gap", formats=forms, labels=names)
+    return page.section(title, table, *_why(plan), note=note)
+
+
+def _why(plan: Plan) -> list[HTML]:
+    """Return the main cause of what is short in the whole plan, and all causes as steps that add up to it."""
+    causes, words = plan["gap_causes"], {"unit": plan.unit, "currency": plan.currency}
+    if causes.empty:
+        return []
+    told = Markup("Why, over the whole plan: {}").format(cause_pages.headline(causes, **words))
+    return [page.note(told), cause_pages.waterfall(causes, **words)]
+
+
+def flow(plan: Plan) -> HTML:
+    """Return in a sentence each: what stock is worth, by when to order, which lane is late, what moved in the fence."""
+    changes, review = plan["supply_changes"], plan["stock_review"]
+    said = [
+        stock_review.stock_sentence(review, plan.currency) if len(review) else "",
+        procurement.last_order_sentence(plan["procurement"], plan.currency),
+        *flows.late_sentences(plan["flows"]),
+        schedule_pages.fence_sentence(changes, plan["supply_trials"], plan.currency) if len(changes) else "",
+    ]
+    title = "Stock, orders, deliveries and the time fence"
+    return page.section(title, page.bullets([sentence for sentence in said if sentence]))
 
 
 # Look back
