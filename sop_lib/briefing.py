@@ -18,7 +18,7 @@ READ = (
     "families", "sales", "budget", "history", "forecast", "forecast_paths", "demand_plan", "gap", "gap_risk",
     "year_call", "bridges", "financial_plan", "decisions_required", "scorecard", "execution_grid", "family_display",
     "plan_changes", "resource_load", "scenario_comparison", "inventory_plan", "data_issues", "overrides", "gap_causes",
-    "stock_review", "procurement", "flows", "supply_changes", "supply_trials",
+    "stock_review", "procurement", "flows", "supply_changes", "supply_trials", "supply_notes",
 )  # fmt: skip
 NOISE = 0.03  # a plan that moves by less than 3 % is not called changed
 

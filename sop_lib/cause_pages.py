@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from sop_lib import causes, charts, page
 
-__all__ = ["headline", "steps", "waterfall", "why"]
+__all__ = ["by_family", "headline", "steps", "waterfall", "why"]
 
 SHOWN = 5  # limits with a bar of their own, and family-months told in words
 NEEDS = ["inventory", "supply_costs", "plants"]
@@ -26,11 +26,7 @@ def why(table: pd.DataFrame, *, planned: bool, unit: str, currency: str) -> HTML
     worst = _worst(table)
     return page.together(
         page.note(Markup("{} {}").format(headline(table, unit=unit, currency=currency), COUNTED)),
-        waterfall(table, unit=unit, currency=currency),
-        page.table(
-            _by_family(table), source="gap_causes", caption="Units late or lost, by family and cause",
-            formats=dict.fromkeys([*causes.WORDS, "late or lost"], _whole),
-        ),
+        page.pair(waterfall(table, unit=unit, currency=currency), by_family(table)),
         page.bullets(list(worst["finding"])),
     )  # fmt: skip
 
@@ -41,7 +37,7 @@ def headline(table: pd.DataFrame, *, unit: str, currency: str) -> Markup:
     >>> row = {"family": "A", "month": pd.Timestamp("2027-05-01"), "cause": "capacity", "subject": "press",
     ...     "quantity": 30.0, "margin": 60.0, "begins": pd.Timestamp("2027-01-01"), "binds": pd.Timestamp("2027-05-01")}
     >>> headline(pd.DataFrame([row]), unit="units", currency="EUR").striptags()
-    '30 of 30 units late or lost: capacity of press, January 2027 to May 2027.'
+    'All 30 units late or lost: capacity of press, January 2027 to May 2027.'
     """
     if table.empty:
         return Markup("Nothing is short: every unit is served in its month.")
@@ -57,13 +53,14 @@ def headline(table: pd.DataFrame, *, unit: str, currency: str) -> Markup:
     ]
     what = f"{unit} late or lost" if column == "quantity" else "margin that waits or is lost"
     rows = table[table["cause"].eq(cause) & table["subject"].eq(subject)]
-    return Markup("{} of {} {}: {}{}.").format(*told, what, _words(cause, subject), _span(rows))
+    lead = Markup("All {1} {2}") if whole - part < 0.5 else Markup("{0} of {1} {2}")
+    return Markup("{}: {}{}.").format(lead.format(*told, what), _words(cause, subject), _span(rows))
 
 
 def waterfall(table: pd.DataFrame, *, unit: str, currency: str) -> HTML:
-    """Return the shortage as bars, a step per cause up to the whole; nothing where families cannot be added."""
+    """Return the shortage as bars, a step per cause up to the whole; nothing for one cause, or unlike units."""
     bars = steps(table, unit=unit, currency=currency)
-    if bars.empty:
+    if len(bars) < 3:
         return HTML("")
     drawn = charts.waterfall(bars, str(bars["unit"].iloc[0]))
     first = bars.iloc[0]
@@ -136,13 +133,15 @@ def _first_family(table: pd.DataFrame) -> Markup:
     return Markup("{}: {}{}").format(family, own, rest)
 
 
-def _by_family(table: pd.DataFrame) -> pd.DataFrame:
+def by_family(table: pd.DataFrame) -> HTML:
     """Return units late or lost per family (rows) and cause (columns in the order of causes), with their sum."""
     wide = table.assign(quantity=table["quantity"].astype(float)).pivot_table(
         index="family", columns="cause", values="quantity", aggfunc="sum", fill_value=0.0
     )
     wide = wide[[cause for cause in causes.WORDS if cause in wide]].rename_axis(columns=None)
-    return wide.assign(**{"late or lost": wide.sum(axis=1)}).reset_index()
+    sums = wide.assign(**{"late or lost": wide.sum(axis=1)}).reset_index()
+    told = "Units late or lost, by family and cause"
+    return page.table(sums, source="gap_causes", caption=told, formats=dict.fromkeys(sums.columns[1:], _whole))
 
 
 def _whole(value: float) -> str:

@@ -13,8 +13,9 @@ LOOKS |= dict.fromkeys(["lead_days", "lead_p90", "own_weeks", "waits_weeks", "pr
 LOOKS |= dict.fromkeys(["transit_days", "late_days"], "{:.1f}")
 LOOKS |= dict.fromkeys(["safety", "value", "yearly_cost", "alone_cost", "ends_cost", "on_the_way", "spread"], "{:,.0f}")
 HEADS = {"lead_days": "usual days", "lead_p90": "days of nine in ten", "late_share": "late", "late_days": "days late"}
+LANES = ["leg", "from", "to", "deliveries", "lead_days", "lead_p90", "late_share", "late_days"]
 COSTS = {"yearly_cost": "placed best", "alone_cost": "each for its own time", "ends_cost": "where customers are served"}
-HEADS |= {"transit_days": "mean days", "deliveries": "deliveries, last 12 months"}
+HEADS |= {"transit_days": "mean days", "deliveries": "deliveries of 12 months"}
 
 
 def arrivals(flow: pd.DataFrame, lane: pd.DataFrame, against: str) -> HTML:
@@ -34,7 +35,7 @@ def arrivals(flow: pd.DataFrame, lane: pd.DataFrame, against: str) -> HTML:
                     source="flows"),
         page.bullets(said[1:]),
         page.note(note) if backwards else page.together(),
-        page.table(lane.drop(columns=["judged", "late", "days_recorded"]), source="flows", formats=LOOKS, labels=HEADS,
+        page.table(lane[LANES], source="flows", formats=LOOKS, labels=HEADS,
                    caption=f"Lead time in days, and share that missed the {against}", empty="None within a year."),
     )  # fmt: skip
 

@@ -15,10 +15,14 @@ import numpy as np
 import pandas as pd
 
 from sop_lib import mix, tables
+from sop_lib.mapping import listed
 from sop_lib.mix import Tables
 from sop_lib.tables import ALL
 
-__all__ = ["by_family", "largest_remainder", "left_without", "master_schedule", "run_out_alike", "whole_families"]
+__all__ = [
+    "by_family", "largest_remainder", "left_without", "master_schedule", "run_out_alike", "whole_families",
+    "with_alarms",
+]  # fmt: skip
 
 NOTICED = 0.5  # units: less is rounding
 SMALL = 0.1  # of a product's mean month: less is what a family's stock, counted as one, hides anyway
@@ -141,6 +145,31 @@ def left_without(schedule: pd.DataFrame, stock: pd.DataFrame, found: Tables) -> 
     places = {p: ", ".join(row.index[row > 0]) for p, row in _made_in(found).iterrows()}
     most["plants"] = [places.get(p, ALL) for p in most["product"]]
     return most[columns].sort_values(["owed", "product"], ascending=[False, True], kind="stable", ignore_index=True)
+
+
+def with_alarms(notes: pd.DataFrame, left: pd.DataFrame, made: pd.DataFrame) -> pd.DataFrame:
+    """Return `supply_notes` with an alarm per family whose rate hides products that run out.
+
+    `left` is what `left_without` returns, `made` the supply plan of the strategy it speaks of. The quantity is the sum
+    of the most units that each product owes.
+
+    >>> left = pd.DataFrame({"family": ["Seats"], "product": ["Stool"], "owed": [90.0], "plants": ["Oak Mill"],
+    ...     "first": [pd.Timestamp("2027-01-01")]})
+    >>> made = pd.DataFrame({"scenario": ["base"], "strategy": ["mixed"]})
+    >>> with_alarms(pd.DataFrame(), left, made)["finding"].item()
+    'Seats is served, but Stool runs out from Jan 2027: what the plan makes elsewhere cannot stand in (Oak Mill).'
+    """
+    rows = []
+    for family, part in left.groupby("family", sort=True):
+        names, places = sorted(part["product"]), sorted({p for p in part["plants"] if p != ALL})
+        where = f": what the plan makes elsewhere cannot stand in ({listed(places)})" if places else ""
+        runs = f"{listed(names)} {'runs' if len(names) == 1 else 'run'} out from {part['first'].min():%b %Y}"
+        said = {"subject": f"{family} · products", "finding": f"{family} is served, but {runs}{where}."}
+        rows.append({"kind": "alarm", "quantity": part["owed"].sum()} | said)
+    if not rows:
+        return notes
+    added = pd.DataFrame(rows).assign(**{c: made[c].iloc[0] for c in ("scenario", "strategy")})
+    return pd.concat([notes, added], ignore_index=True) if len(notes) else added
 
 
 # One family

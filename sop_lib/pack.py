@@ -7,6 +7,7 @@ from IPython.display import HTML
 from markupsafe import Markup
 
 from sop_lib import (
+    approved,
     briefing,
     cause_pages,
     charts,
@@ -244,17 +245,19 @@ def _why(plan: Plan) -> list[HTML]:
     if causes.empty:
         return []
     told = Markup("Why, over the whole plan: {}").format(cause_pages.headline(causes, **words))
-    return [page.note(told), cause_pages.waterfall(causes, **words)]
+    return [page.note(told), page.pair(cause_pages.waterfall(causes, **words), cause_pages.by_family(causes))]
 
 
 def flow(plan: Plan) -> HTML:
-    """Return in a sentence each: what stock is worth, by when to order, which lane is late, what moved in the fence."""
+    """Return a sentence each on the money in stock, order dates, late lanes, changes in the fence, and alarms."""
     changes, review = plan["supply_changes"], plan["stock_review"]
+    alarms = approved.proposed(plan["supply_notes"].query("kind == 'alarm'"), plan["scenario_comparison"])
     said = [
         stock_review.stock_sentence(review, plan.currency) if len(review) else "",
         procurement.last_order_sentence(plan["procurement"], plan.currency),
         *flows.late_sentences(plan["flows"]),
         schedule_pages.fence_sentence(changes, plan["supply_trials"], plan.currency) if len(changes) else "",
+        *alarms["finding"],
     ]
     title = "Stock, orders, deliveries and the time fence"
     return page.section(title, page.bullets([sentence for sentence in said if sentence]))

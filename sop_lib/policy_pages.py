@@ -13,7 +13,7 @@ LOOKS: dict = dict.fromkeys(UNITS, "{:,.0f}") | {"promised": "{:.1%}", "achieved
 
 
 def safety_stock(
-    stocks: pd.DataFrame, families: pd.DataFrame, rule: str, unit: str, currency: str, most: int = 12
+    stocks: pd.DataFrame, families: pd.DataFrame, rule: str, unit: str, currency: str, most: int = 8
 ) -> HTML:
     """Return how much safety stock the plan holds and why: by family beside the other rule, and the largest products.
 
@@ -31,7 +31,7 @@ def safety_stock(
     rest = f"; {bare} products need none" if bare else ""
     told = f"Safety stock by family and rule, mean of the next twelve months ({unit}; value in {currency})"
     largest = f"The {len(first)} products with most money in safety stock ({unit}; value in {currency}){rest}"
-    columns = ["product", "family", "method", "promised", "demand", "spread", "safety", "value", "finding"]
+    columns = ["product", "family", "demand", "safety", "value", "finding"]
     return page.together(
         page.note(rule_sentence(families, rule, unit, currency)),
         page.table(families, source="safety_stocks", caption=told, formats=LOOKS, empty="All is made to order."),
@@ -63,7 +63,7 @@ def promise_kept(replayed: pd.DataFrame, unit: str) -> HTML:
     return page.together(
         page.figure(supply_charts.promises(known), title=said, alt=told, source="policy_replay"),
         page.table(
-            replayed[[*columns, "finding"]], source="policy_replay", caption=basis, formats=LOOKS,
+            replayed[columns], source="policy_replay", caption=basis, formats=LOOKS,
             labels={"origins": "plans", "stock": "stock left"},
         ),
     )  # fmt: skip
