@@ -79,7 +79,7 @@ def nervous_sentence(nervous: pd.DataFrame) -> str:
     zones = supply_changes.changed_by(nervous, "zone").query("measure == 'supply'").set_index("zone")
     zones = zones[zones["nervousness"].notna()]
     if zones.empty:
-        return "No two plans of supply of earlier cycles can be compared: how nervous plans are is not known."
+        return _without_total(nervous)
     rate = {z: page.percent(zones.loc[z, "nervousness"], 1) for z in ("frozen", "slushy", "liquid") if z in zones.index}
     pairs = int(zones["cycles"].max())
     said = ", ".join(f"{value} in {zone} months" for zone, value in rate.items())
@@ -91,23 +91,41 @@ def nervous_sentence(nervous: pd.DataFrame) -> str:
     return f"{told} Frozen months should hardly change: they are not kept."
 
 
+def _without_total(nervous: pd.DataFrame) -> str:
+    """Return the families whose supply changed least and most, and why no total over all is known."""
+    supply = nervous[(nervous["measure"] == "supply") & (nervous["family"] != ALL)]
+    sums = supply.groupby("family")[["changed", "previous"]].sum().query("previous > 0")
+    if sums.empty:
+        return "No two plans of supply of earlier cycles can be compared: how nervous plans are is not known."
+    rate = (sums["changed"] / sums["previous"]).sort_values(kind="stable")
+    each = [f"{page.percent(rate[f], 1)} ({f})" for f in dict.fromkeys((rate.index[0], rate.index[-1]))]
+    why = "families are counted in unlike units, and the cost of one is not known"
+    return f"From cycle to cycle the supply plan changed by {' to '.join(each)}; there is no total: {why}."
+
+
 def _nervous(nervous: pd.DataFrame) -> HTML:
     said, by_lag = nervous_sentence(nervous), supply_changes.changed_by(nervous, "lag")
-    if by_lag["nervousness"].notna().sum() < 2:
-        return page.note(said)
-    families = nervous[nervous["measure"] == "supply"]
+    told = "How much demand and supply plans changed from cycle to cycle, by lag."
+    drawn = by_lag["nervousness"].notna().sum() > 1
+    first = (
+        page.figure(supply_charts.nervous_lines(by_lag), title=said, alt=told, source="nervousness")
+        if drawn
+        else page.note(said)
+    )
+    families = nervous[(nervous["measure"] == "supply") & nervous["nervousness"].notna()]
+    return first if families.empty else page.together(first, _nervous_families(families))
+
+
+def _nervous_families(families: pd.DataFrame) -> HTML:
+    """Return how much the supply of each family changed, by zone, all families first."""
     each = [
         supply_changes.changed_by(families, "zone", f).assign(family=f) for f in sorted(families["family"].unique())
     ]
     wide = pd.concat(each).pivot(index="family", columns="zone", values="nervousness")
-    wide = wide[[z for z in ("frozen", "slushy", "liquid") if z in wide]].reset_index().rename_axis(columns=None)
+    wide = wide[[z for z in supply_changes.ZONES if z in wide]].reset_index().rename_axis(columns=None)
     wide = wide.sort_values("family", key=lambda f: f.ne(ALL), kind="stable")
-    told = "How much demand and supply plans changed from cycle to cycle, by lag."
     caption = "Supply changed from cycle to cycle: sum of absolute changes over the sum of the earlier plan"
-    return page.together(
-        page.figure(supply_charts.nervous_lines(by_lag), title=said, alt=told, source="nervousness"),
-        page.table(wide, source="nervousness", caption=caption, formats=dict.fromkeys(wide, "{:.1%}")),
-    )
+    return page.table(wide, source="nervousness", caption=caption, formats=dict.fromkeys(wide, "{:.1%}"))
 
 
 # What goes to the master schedule?

@@ -179,8 +179,8 @@ def nervousness(
 
     changed is the sum of |later - earlier|, previous that of the earlier plan, over `cycles` pairs of plans;
     nervousness is changed / previous, blank where nothing was planned. Lag counts from the later cycle, its own month
-    is 1. Family ALL adds units where all families share one, else money at `unit_cost`, and is left out where a
-    cost is not known.
+    is 1; months before it are over, and left out. Family ALL adds units where all families share one, else money at
+    `unit_cost`, and is left out where a cost is not known.
     """
     plans = _consensus(past_plans, products, "demand", "supply")
     order = sorted(plans["cycle"].unique())
@@ -189,6 +189,7 @@ def nervousness(
     pairs = plans.merge(earlier, on=["measure", "cycle", "month", "family"], suffixes=("", "_before"))
     lag = (pairs["month"].dt.year - pairs["cycle"].dt.year) * 12 + pairs["month"].dt.month - pairs["cycle"].dt.month + 1
     pairs = pairs.assign(lag=lag, changed=(pairs["quantity"] - pairs["quantity_before"]).abs())
+    pairs = pairs[pairs["lag"] >= 1]
     pairs = pairs.assign(previous=pairs["quantity_before"], zone=zones(pairs["family"], pairs["lag"], families))
     pairs["unit"] = pairs["family"].map(families.set_index("family")["unit"]).fillna("units")
     both = pd.concat([pairs, _together(pairs, unit_cost)], ignore_index=True)

@@ -96,3 +96,17 @@ def test_without_their_tables_the_sections_say_what_they_need():
     assert "past_plans" in html
     html += schedule_pages.hand_off(schedule([1]).iloc[:0], plan([1]).iloc[:0], pd.DataFrame(), "").data
     assert html.count('class="missing"') == 2
+
+
+def test_families_that_cannot_be_added_up_are_shown_each_and_the_missing_total_is_explained():
+    each = nervous(0.15)
+    each = pd.concat([each[each["family"] != ALL], each[each["family"] != ALL].assign(family="B", changed=1.0)])
+    each["nervousness"] = each["changed"] / each["previous"]
+    said = schedule_pages.nervous_sentence(each)
+    assert "changed by 1.0\u00a0% (B) to 13.3\u00a0%" in said
+    assert "there is no total" in said
+    assert "unlike units" in said
+    html = schedule_pages.fence(changes(), trials(1.0), each, "", "EUR").data
+    assert "15.0%" in html
+    assert "<figure" not in html
+    assert "No two plans" in schedule_pages.nervous_sentence(each.iloc[:0])

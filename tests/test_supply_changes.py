@@ -234,6 +234,16 @@ def test_nothing_planned_before_has_no_rate():
     assert supply_changes.nervousness(plans, families(), products(), COST)["nervousness"].isna().all()
 
 
+def test_months_before_the_later_plan_are_no_part_of_its_fence():
+    """Both plans hold January and February: what was then made is no change of a plan."""
+    plans = pd.concat(
+        [past("2026-01", [100, 100, 100]), past("2026-01", [130, 70, 100]).assign(cycle=months.month("2026-03"))]
+    )
+    found = supply_changes.nervousness(plans, families(), products(), COST)
+    assert set(found["lag"]) == {1}
+    assert found["changed"].tolist() == [0, 0]
+
+
 def test_the_frozen_month_of_the_sample_changes_most():
     """Its plans of record: eleven pairs, and supply inside the frozen month the most nervous of the first six."""
     found = supply_changes.nervousness(
