@@ -11,6 +11,8 @@ __all__ = ["backlog_ahead", "backlog_sentences", "rolled", "rolled_sentence"]
 
 SUPPLIED = ("made", "bought", "subcontracted")
 REASONS = ("supply", "demand", "waiting", "adjusted", "unexplained")
+STUCK = ("stuck", "stuck_month", "ships")
+LEAST = 1e-6  # units below this are a solver's noise
 
 
 def rolled(planned: pd.DataFrame, found: Tables, first: pd.Timestamp) -> pd.DataFrame:
@@ -93,17 +95,28 @@ def backlog_ahead(inventory_plan: pd.DataFrame, families: pd.DataFrame, found: T
 
     `now` is the backlog of the last close at the rate shipped in the last three closed months; `highest` the most in
     the plan (`backlog_weeks`), `worst_month` when, `months_beyond` how many months are longer than quoted.
+    A backlog of which nothing ships in the months that its weeks are counted by is longer than any quoted: `stuck` is
+    the first in units, `stuck_month` when, `ships` the first month after it in which anything ships; blank: none does.
     """
     policy = families[families["strategy"].isin(["MTO", "ATO"])].set_index("family")
     rows = inventory_plan[inventory_plan["family"].isin(policy.index)].sort_values("month")
     quoted = rows["family"].map(policy["backlog_weeks"].astype("float64"))
-    rows = rows.assign(beyond=rows["backlog_weeks"] > quoted + 1e-9)
+    stuck = rows["backlog"].gt(LEAST) & rows["backlog_weeks"].isna()
+    rows = rows.assign(beyond=(rows["backlog_weeks"] > quoted + 1e-9) | (stuck & quoted.notna()))
     out = rows.groupby("family").agg(highest=("backlog_weeks", "max"), months_beyond=("beyond", "sum"))
     most = rows.sort_values("backlog_weeks", ascending=False, kind="stable").groupby("family")["month"].first()
     closed = _before(inventory_plan["month"].min()) if len(inventory_plan) else pd.NaT
     now = _weeks_now(found, closed).reindex(out.index) if len(out) else np.nan
     out = out.assign(quoted=policy["backlog_weeks"], now=now, worst_month=most.where(out["highest"].notna()))
-    return out.reset_index()[["family", "quoted", "now", "highest", "worst_month", "months_beyond"]]
+    out = out.join(_stuck(rows, stuck))
+    return out.reset_index()[["family", "quoted", "now", "highest", "worst_month", "months_beyond", *STUCK]]
+
+
+def _stuck(rows: pd.DataFrame, stuck: pd.Series) -> pd.DataFrame:
+    """Return per family its first backlog of which nothing ships, when, and when anything ships again."""
+    first = rows[stuck].groupby("family").agg(stuck=("backlog", "first"), stuck_month=("month", "first"))
+    after = rows[rows["shipped"].gt(LEAST) & (rows["month"] > rows["family"].map(first["stuck_month"]))]
+    return first.assign(ships=pd.to_datetime(after.groupby("family")["month"].min()).reindex(first.index))
 
 
 def _weeks_now(found: Tables, closed: pd.Timestamp) -> pd.Series:
@@ -114,10 +127,21 @@ def _weeks_now(found: Tables, closed: pd.Timestamp) -> pd.Series:
 
 
 def backlog_sentences(ahead: pd.DataFrame) -> list[str]:
-    """Return, per family made to order, its longest backlog and the quoted weeks."""
-    known = ahead[ahead["highest"].notna()]
-    return [
-        f"Backlog of {row.family} is {row.highest:.1f} weeks in {row.worst_month:%b %Y}, "
-        + ("no lead time is quoted." if pd.isna(row.quoted) else f"quoted {row.quoted:g}.")
-        for row in known.itertuples()
-    ]
+    """Return, per family made to order, its longest backlog and the quoted weeks, and the first that does not ship."""
+    return [said for row in ahead.itertuples() for said in (*_longest(row), *_waits(row))]
+
+
+def _longest(row) -> list[str]:
+    if pd.isna(row.highest):
+        return []
+    quoted = "no lead time is quoted" if pd.isna(row.quoted) else f"quoted {row.quoted:g}"
+    return [f"Backlog of {row.family} is {row.highest:.1f} weeks in {row.worst_month:%b %Y}, {quoted}."]
+
+
+def _waits(row) -> list[str]:
+    if pd.isna(row.stuck):
+        return []
+    quoted = "no lead time is quoted" if pd.isna(row.quoted) else f"quoted are {row.quoted:g} weeks"
+    until = "in the plan" if pd.isna(row.ships) else f"before {row.ships:%b %Y}"
+    owed = f"{row.stuck:,.0f} units in {row.stuck_month:%b %Y}"
+    return [f"Backlog of {row.family} is {owed} and nothing of it ships {until}; {quoted}."]

@@ -129,15 +129,46 @@ def test_a_company_that_makes_to_stock_has_no_backlog_to_quote():
     assert stock_rolled.backlog_ahead(plan, families.assign(strategy="MTS"), found).empty
 
 
-def test_a_lead_time_that_nobody_quoted_is_said_and_nothing_shipped_is_blank():
+def test_a_lead_time_that_nobody_quoted_is_said():
     plan, families, found = made_to_order()
-    ahead = stock_rolled.backlog_ahead(plan, families.assign(backlog_weeks=np.nan), found)
+    families = families.assign(backlog_weeks=np.nan)
+    ahead = stock_rolled.backlog_ahead(plan, families, found)
     assert stock_rolled.backlog_sentences(ahead)[0].endswith("no lead time is quoted.")
     assert ahead["months_beyond"].tolist() == [0]
     still = plan.assign(shipped=0.0)
     still = still.assign(backlog_weeks=supply_tables.backlog_weeks(still))
     assert still["backlog_weeks"].isna().all()
-    assert stock_rolled.backlog_sentences(stock_rolled.backlog_ahead(still, families, found)) == []
+    (said,) = stock_rolled.backlog_sentences(stock_rolled.backlog_ahead(still, families, found))
+    assert said.endswith("and nothing of it ships in the plan; no lead time is quoted.")
+
+
+def stuck(shipped: list[float], backlog: list[float]) -> pd.Series:
+    """Return what is said ahead of a family made to order with these months, quoted four weeks."""
+    when = pd.date_range(FIRST, periods=len(shipped), freq="MS")
+    plan = pd.DataFrame({"month": when, "family": "F", "shipped": shipped, "backlog": backlog})
+    plan["backlog_weeks"] = supply_tables.backlog_weeks(plan)
+    families = pd.DataFrame({"family": ["F"], "strategy": "MTO", "backlog_weeks": 4.0})
+    found = closed_month(stock=0, owed=0, supply=0, demand=0, now=0, owes=0, came=0, counted=0, wanted=0, shipped=0)[1]
+    return stock_rolled.backlog_ahead(plan, families, found)
+
+
+def test_a_backlog_that_never_ships_is_beyond_every_lead_time():
+    ahead = stuck([0.0] * 4, [100.0, 200.0, 300.0, 400.0])
+    assert ahead["months_beyond"].tolist() == [4]
+    assert stock_rolled.backlog_sentences(ahead) == [
+        "Backlog of F is 100 units in Nov 2026 and nothing of it ships in the plan; quoted are 4 weeks."
+    ]
+
+
+def test_a_backlog_that_waits_for_months_is_said_beside_its_weeks():
+    ahead = stuck([0.0, 0, 0, 0, 0, 52, 52, 52], [0.0, 30, 40, 40, 40, 24, 0, 0])
+    assert ahead["months_beyond"].tolist() == [3]  # Dec, before anything ships, and Jan and Feb at their rate
+    assert stock_rolled.backlog_sentences(ahead) == [
+        "Backlog of F is 10.0 weeks in Jan 2027, quoted 4.",
+        "Backlog of F is 30 units in Dec 2026 and nothing of it ships before Apr 2027; quoted are 4 weeks.",
+    ]
+    assert stuck([10.0] * 4, [0.0] * 4)["months_beyond"].tolist() == [0]
+    assert stock_rolled.backlog_sentences(stuck([0.0] * 4, [0.0] * 4)) == []
 
 
 def test_weeks_of_a_plan_of_one_month_take_its_own_rate():
