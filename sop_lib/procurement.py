@@ -18,7 +18,8 @@ def procurement(
 ) -> pd.DataFrame:
     """Return the table `procurement`: material orders per scenario, material and month of arrival, the longest first.
 
-    `order_by` is the month of arrival - lead time: order now where it is the plan's first month, else later. Too late:
+    `order_by` is the month of arrival - lead time: order now where it is the plan's first month, else later. What
+    arrives in a month serves all of it, so orders are placed by the first day of `order_by`. Too late:
     `short` is what serving demand in its month would need, were all of it made in house, beyond stock and what is due,
     before an order placed now arrives; finished stock serves first. Both plans are one strategy's for each scenario.
     """
@@ -69,7 +70,10 @@ def to_make(inventory_plan: pd.DataFrame) -> pd.DataFrame:
 
 
 def _too_late(inventory_plan: pd.DataFrame, found: Tables, lead: pd.Series) -> pd.DataFrame:
-    """Return scenario, material, month, short: what each month newly lacks before an order placed now arrives."""
+    """Return scenario, material, month, short: what each month newly lacks before an order placed now arrives.
+
+    What was lacking once, and came late, is lacking once: only what exceeds the largest lack of earlier months is new.
+    """
     months = pd.DatetimeIndex(sorted(inventory_plan["month"].unique()))
     rows = to_make(inventory_plan).merge(_usage(found, months), on=["family", "month"], how="inner")
     rows = rows.assign(needed=rows["units"] * rows["quantity_per_unit"])
@@ -79,8 +83,8 @@ def _too_late(inventory_plan: pd.DataFrame, found: Tables, lead: pd.Series) -> p
     of = wide.columns.get_level_values("material")
     come = due.reindex(index=months, columns=of).fillna(0.0).cumsum().to_numpy()
     stock = found["materials"].set_index("material")["on_hand"].reindex(of).to_numpy(dtype=float)
-    lacking = (wide - come - stock).clip(lower=0)
-    new = (lacking - lacking.shift(fill_value=0.0)).clip(lower=0)
+    lacking = (wide - come - stock).clip(lower=0).cummax()
+    new = lacking - lacking.shift(fill_value=0.0)
     reached = np.arange(len(months))[:, None] >= lead.reindex(of).to_numpy(dtype=float)[None, :]
     long = new.mask(reached, 0.0).rename_axis(index="month").melt(ignore_index=False, value_name="short").reset_index()
     return long.loc[long["short"] > LEAST, [*KEY, "short"]]
@@ -99,9 +103,16 @@ def _finding(row, currency: str) -> str:
     if row.state == "too late":
         needed = f"{row.short:,.0f} {row.material} more than stock and receipts bring are needed in {row.month:%b %Y}"
         return f"{needed}{told}: too late, an order takes {row.lead_months:g} months."
-    when = "now" if row.state == "order now" else f"by {row.order_by:%b %Y}"
     arrives = f"it arrives in {row.month:%b %Y}{told}"
-    return f"Order {row.ordered:,.0f} {row.material} {when}, {currency} {row.cost:,.0f}: {arrives}."
+    return f"Order {row.ordered:,.0f} {row.material} {_when(row)}, {currency} {row.cost:,.0f}: {arrives}."
+
+
+def _when(row) -> str:
+    return "now" if row.state == "order now" else _by(row.order_by)
+
+
+def _by(month: pd.Timestamp) -> str:
+    return f"by 1 {month:%b %Y}"
 
 
 def soon(orders: pd.DataFrame, first: pd.Timestamp, count: int = 6) -> pd.DataFrame:
@@ -143,7 +154,7 @@ def headline(orders: pd.DataFrame, currency: str) -> list[str]:
         names = ", ".join(f"{row.ordered:,.0f} {row.material}" for row in now.itertuples())
         said.append(f"Order now: {names}, {currency} {now['cost'].sum():,.0f}.")
     elif len(placed):
-        said.append(f"Nothing must be ordered this month; the first order is due in {placed['order_by'].min():%b %Y}.")
+        said.append(f"Nothing must be ordered now; the first order is due {_by(placed['order_by'].min())}.")
     if every.empty:
         return said
     start, end = every["order_by"].min(), every["order_by"].max()
@@ -152,14 +163,14 @@ def headline(orders: pd.DataFrame, currency: str) -> list[str]:
 
 
 def last_order_sentence(orders: pd.DataFrame, currency: str, most: int = 3) -> str:
-    """Return by when the next order of each material must be placed, those of the longest lead times first.
+    """Return by when the next order of each material must be placed (the first of a month), longest lead times first.
 
     Empty when nothing is ordered.
     """
     placed = orders[orders["ordered"] > 0].sort_values("order_by", kind="stable").drop_duplicates("material")
     placed = placed.sort_values(["lead_months", "material"], ascending=[False, True]).head(most)
     told = [
-        f"{row.material} by the end of {row.order_by:%b %Y} ({row.ordered:,.0f}, {currency} {row.cost:,.0f}, "
+        f"{row.material} {_when(row)} ({row.ordered:,.0f}, {currency} {row.cost:,.0f}, "
         f"{row.lead_months:g} months to arrive)"
         for row in placed.itertuples()
     ]

@@ -60,7 +60,7 @@ def test_who_needs_it_and_the_sentence():
         f"Order {row['ordered']:,.0f} steel now, EUR {row['cost']:,.0f}: it arrives in Dec 2026 for Grills."
     )
     said = procurement.last_order_sentence(rows, "EUR")
-    assert said.startswith(f"Last order dates: steel by the end of Nov 2026 ({row['ordered']:,.0f}, EUR ")
+    assert said.startswith(f"Last order dates: steel now ({row['ordered']:,.0f}, EUR ")
     assert procurement.headline(rows, "EUR")[0].startswith("Order now: ")
 
 
@@ -86,6 +86,36 @@ def test_what_is_due_counts_before_it_is_too_late():
         plan["material_plan"], plan["inventory_plan"], found | {"material_receipts": due}, "EUR"
     )
     assert rows.loc[rows["state"] == "too late", ["month", "short"]].to_numpy().tolist() == [[HORIZON[2], 160]]
+
+
+def test_a_receipt_in_between_does_not_make_the_same_lack_twice():
+    """Ten are needed, then none, then ten; ten come in the second month: ten in all are lacking, not twenty."""
+    bill = pd.DataFrame({"product": ["P"], "family": "F", "material": "steel", "quantity_per_unit": 1.0})
+    demand = pd.DataFrame({"month": HORIZON[:4], "family": "F", "product": "P", "quantity": [10.0, 0, 10, 0]})
+    found = {
+        "materials": pd.DataFrame({"material": ["steel"], "on_hand": 0.0, "lead_time_months": 4.0}),
+        "material_receipts": pd.DataFrame({"month": [HORIZON[1]], "material": "steel", "quantity": 10.0}),
+        "bill_of_materials": tables.check("bill_of_materials", bill),
+        "products": tables.check("products", pd.DataFrame({"product": ["P"], "family": ["F"]})),
+        "demand_plan": demand,
+    }
+    plan = pd.DataFrame({"scenario": "base", "month": HORIZON[:4], "family": "F", "opening": 0.0, "lost": 0.0})
+    plan = plan.assign(demand=[10.0, 0, 10, 0], shipped=[0.0, 10, 0, 0], backlog=[10.0, 0, 10, 10])
+    made = pd.DataFrame({"scenario": "base", "month": HORIZON[:4], "material": "steel", "ordered": 0.0, "cost": 0.0})
+    rows = procurement.procurement(made, plan, found, "EUR")
+    assert rows[["month", "short"]].to_numpy().tolist() == [[HORIZON[0], 10.0]]
+    assert "would need 10 more" in procurement.headline(rows, "EUR")[0]
+
+
+def test_an_order_is_due_by_the_first_day_of_its_month_or_now():
+    """What arrives in a month serves all of it, so the lead time runs from the first day of the month of order."""
+    placed = {"material": "steel", "state": "later", "ordered": 2.0, "cost": 3.0, "lead_months": 2.0, "families": "F"}
+    rows = pd.DataFrame(
+        [placed | {"order_by": HORIZON[2], "month": HORIZON[2] + pd.DateOffset(months=2), "scenario": "base"}]
+    )
+    assert procurement.last_order_sentence(rows, "EUR").startswith("Last order dates: steel by 1 Jan 2027 (2, EUR 3, ")
+    assert procurement.headline(rows, "EUR")[0] == "Nothing must be ordered now; the first order is due by 1 Jan 2027."
+    assert " by 1 " in " ".join(orders(0)["finding"])
 
 
 def test_a_lead_time_beyond_the_plan_orders_nothing_and_the_check_says_so():
@@ -122,7 +152,7 @@ def test_the_longest_lead_times_stand_first_and_soon_is_by_date():
     })  # fmt: skip
     assert procurement.soon(rows, HORIZON[0])["state"].tolist() == ["too late", "order now", "later"]
     assert procurement.soon(rows, HORIZON[0], 1)["material"].tolist() == ["slow", "fast"]
-    assert procurement.last_order_sentence(rows, "EUR").startswith("Last order dates: slow by the end of Dec 2026")
+    assert procurement.last_order_sentence(rows, "EUR").startswith("Last order dates: slow by 1 Dec 2026")
 
 
 @settings(max_examples=60, deadline=None)
