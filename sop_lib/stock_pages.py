@@ -7,7 +7,8 @@ from sop_lib import page, procurement, stock_review, stock_rolled, supply_charts
 
 __all__ = ["in_stock", "orders", "rolled", "waiting"]
 
-UNITS = "on_hand blocked in_transit demand safety target excess obsolete opening closing lowest highest_excess planned"
+UNITS = """stock on_hand blocked in_transit demand safety target excess obsolete opening closing lowest highest_excess
+planned"""
 MONEY = "value needed_value excess_value obsolete_value blocked_value cost ordered short"
 LOOKS: dict = dict.fromkeys([*UNITS.split(), *MONEY.split(), "actual", "cover_days"], "{:,.0f}")
 LOOKS |= dict.fromkeys(["variance", "supply", "adjusted", "waiting", "unexplained"], "{:+,.0f}")
@@ -28,11 +29,13 @@ def in_stock(review: pd.DataFrame, projection: pd.DataFrame, unit: str, currency
     beyond = review[review["state"].isin(["obsolete", "excess"])]
     beyond = beyond.assign(beyond=beyond[["excess_value", "obsolete_value"]].sum(axis=1, min_count=1))
     order = beyond.sort_values(["beyond", "product"], ascending=[False, True])
-    below = review[review["state"] == "below safety"].assign(gap=lambda t: t["safety"] - t["on_hand"])
+    below = review[review["state"] == "below safety"].assign(stock=stock_review.usable)
+    below = below.assign(gap=below["safety"] - below["stock"])
     below = below.sort_values(["gap", "product"], ascending=[False, True])
     act = ["product", "state", "excess", "obsolete", "excess_value", "obsolete_value", "finding"]
-    low = ["product", "family", "on_hand", "safety", "cover_days", "finding"]
+    low = ["product", "family", "stock", "safety", "cover_days", "finding"]
     names = {c: c.removesuffix("_value") for c in stock_review.SHARES} | {"value": f"value, {currency}"}
+    heads = {"stock": "on hand and in transit"}
     told = f"The plan's stock by family ({unit})"
     return page.together(
         page.bullets([sentence for sentence in said if sentence]),
@@ -41,7 +44,11 @@ def in_stock(review: pd.DataFrame, projection: pd.DataFrame, unit: str, currency
             order[act].head(most), caption=_first("More than is needed", len(order), most), empty="None.", **shown
         ),
         page.table(
-            below[low].head(most), caption=_first("Below safety stock", len(below), most), empty="None.", **shown
+            below[low].head(most),
+            caption=_first("Below safety stock", len(below), most),
+            empty="None.",
+            labels=heads,
+            **shown,
         ),
         page.table(
             stock_review.watched(projection),
@@ -82,7 +89,12 @@ def waiting(ahead: pd.DataFrame, inventory_plan: pd.DataFrame, count: int = 12) 
     wide = wide.rename_axis(columns=None)
     return page.together(
         page.bullets(stock_rolled.backlog_sentences(ahead)),
-        page.table(ahead, source="inventory_plan", caption="Backlog in weeks against the weeks quoted", formats=WEEKS),
+        page.table(
+            ahead.drop(columns=list(stock_rolled.STUCK)),
+            source="inventory_plan",
+            caption="Backlog in weeks against the weeks quoted",
+            formats=WEEKS,
+        ),
         page.table(
             wide, source="inventory_plan", caption="Weeks of backlog by month", formats=dict.fromkeys(wide, "{:.1f}")
         ),
@@ -95,16 +107,20 @@ def orders(rows: pd.DataFrame, first: pd.Timestamp, currency: str, count: int = 
         return page.missing("Material orders", ["materials", "bill_of_materials", "plants", "supply_costs"])
     said, due = procurement.headline(rows, currency), procurement.soon(rows, first, count)
     names = ["material", "order_by", "state", "ordered", "short", "month", "lead_months", "cost", "finding"]
-    labels = {"month": "arrives", "cost": f"cost, {currency}"}
+    labels = {"order_by": "order by the 1st of", "month": "arrives", "cost": f"cost, {currency}"}
     placed = rows[rows["ordered"] > 0]
-    told = f"Cost of orders by the month in which they are placed, {currency}"
-    soon = f"Orders due in the next {count} months, and what is too late; the last month in which they arrive in time"
+    told = f"Cost of orders by the month at whose start they are placed, {currency}"
+    soon = f"Orders due in the next {count} months, and what is too late; each is placed by the first day of a month"
     drawn: dict = {"title": said[-1], "alt": f"{told}, a colour for each material.", "source": "procurement"}
+    listed = [*said[:-1], procurement.last_order_sentence(rows, currency)] if len(placed) else said
     return page.together(
-        page.bullets([*said[:-1], procurement.last_order_sentence(rows, currency)]),
+        page.bullets(listed),
         page.table(
             due[names], source="procurement", caption=soon, formats=LOOKS, labels=labels, empty="None is due."
         ),
-        page.figure(supply_charts.order_bars(placed, currency), **drawn) if len(placed) else page.note(said[-1]),
-        page.table(procurement.by_month(rows), source="procurement", caption=told, formats=LOOKS, empty="None."),
+        *([page.figure(supply_charts.order_bars(placed, currency), **drawn)] if len(placed) else []),
+        page.table(
+            procurement.by_month(rows), source="procurement", caption=told, formats=LOOKS, empty="None.",
+            labels={"order_by": "order by the 1st of"},
+        ),
     )  # fmt: skip

@@ -9,7 +9,8 @@ from sop_lib.mix import Tables
 from sop_lib.tables import ALL
 
 __all__ = [
-    "by_family", "projected", "stock_review", "stock_sentence", "uncosted_sentence", "unit_costs", "watched",
+    "by_family", "projected", "stock_review", "stock_sentence", "uncosted_sentence", "unit_costs", "usable",
+    "watched",
 ]  # fmt: skip
 
 YEAR = 12
@@ -56,7 +57,7 @@ def stock_review(
     names = pd.Index(sorted({*held.index, *wanted.columns[wanted.sum() > 0]}), name="product")
     wanted = wanted.reindex(index=horizon, columns=names, fill_value=0.0).fillna(0.0)
     out = pd.DataFrame({"family": products["family"].reindex(names)}).join(held).fillna({"on_hand": 0.0})
-    stock = out["on_hand"] + out["in_transit"].fillna(0.0)
+    stock = usable(out)
     year = wanted.iloc[:YEAR].sum() * YEAR / min(YEAR, len(horizon))
     out = out.assign(demand=year, cover_days=_cover(wanted, stock), runs_out=_used_up(wanted, stock))
     out = out.join(_aims(wanted, safety_stocks, found["families"], out["family"]))
@@ -67,6 +68,21 @@ def stock_review(
     closed = horizon[0] - pd.offsets.MonthBegin(1)
     out["cost"] = unit_costs(found["history"], found["products"], found["prices"], closed).reindex(names)
     return _told(_valued(out, stock).assign(state=_state(out, stock)), stock, why, currency).reset_index()
+
+
+def usable(review: pd.DataFrame) -> pd.Series:
+    """Return the units that count as stock, per row: on hand and in transit, signed; blocked stock is beside it.
+
+    >>> usable(pd.DataFrame({"on_hand": [5.0, -2.0], "in_transit": [None, 3.0], "blocked": [9.0, None]})).tolist()
+    [5.0, 1.0]
+    """
+    return review["on_hand"] + review["in_transit"].astype("float64").fillna(0.0)
+
+
+def _bare(review: pd.DataFrame) -> pd.Series:
+    """Return whether a product without a cost has stock, blocked or not."""
+    any_stock = review[["on_hand", "in_transit", "blocked"]].astype("float64").fillna(0.0).ne(0).any(axis=1)
+    return review["cost"].isna() & any_stock
 
 
 def _held(stock: pd.DataFrame, first: pd.Timestamp) -> pd.DataFrame:
@@ -177,9 +193,7 @@ def by_family(review: pd.DataFrame) -> pd.DataFrame:
 
     `below_safety` and `without_cost` are products; one without a known cost has no value.
     """
-    rows = review.assign(
-        below_safety=review["state"].eq("below safety"), without_cost=review["cost"].isna() & review["on_hand"].ne(0)
-    )
+    rows = review.assign(below_safety=review["state"].eq("below safety"), without_cost=_bare(review))
     names = [*SHARES, "below_safety", "without_cost"]
     sums = rows.groupby("family")[names].sum()
     out = pd.concat([sums, sums.sum().to_frame(ALL).T]).rename_axis("family").reset_index()
@@ -199,10 +213,11 @@ def stock_sentence(review: pd.DataFrame, currency: str) -> str:
 
 
 def uncosted_sentence(review: pd.DataFrame) -> str:
-    """Return which stock has no cost, and so no value; empty when every product in stock has one."""
-    bare = review[review["cost"].isna() & review["on_hand"].ne(0)]
+    """Return which stock, in transit and blocked too, has no cost and so no value; empty when every product has one."""
+    bare = review[_bare(review)]
     names = ", ".join(bare["product"].head(5)) + (f" and {len(bare) - 5} more" if len(bare) > 5 else "")
-    units = f"{bare['on_hand'].sum():,.0f} units of {len(bare)} product{'s' * (len(bare) != 1)}"
+    held = usable(bare).sum() + bare["blocked"].sum()
+    units = f"{held:,.0f} units of {len(bare)} product{'s' * (len(bare) != 1)}"
     return f"Without a cost, and so without value: {units} ({names})." if len(bare) else ""
 
 

@@ -63,6 +63,16 @@ def test_names_cannot_break_a_page(review):
         assert "<script>" not in html.data
 
 
+def test_what_is_below_safety_counts_the_stock_on_its_way():
+    found = company({"A": 0.0, "B": 30.0}, {"A": 100.0, "B": 100.0})
+    found["inventory"]["in_transit"] = [90.0, np.nan]
+    review = reviewed(found, pd.DataFrame({"product": ["A", "B"], "safety": [100.0, 60.0]})).reset_index()
+    html = stock_pages.in_stock(review, stock_review.projected(empty_plan()), "pieces", "EUR").data
+    below = html[html.index("Below safety stock") :]
+    assert cells(below, "stock") == [30, 90]  # B lacks 30, A 10
+    assert below.index("30 below its safety stock") < below.index("10 below its safety stock")
+
+
 def test_long_lists_say_how_much_they_leave_out(review):
     many = pd.concat([review.assign(product=review["product"] + str(n)) for n in range(9)], ignore_index=True)
     html = stock_pages.in_stock(many, stock_review.projected(empty_plan()), "pieces", "EUR").data
@@ -97,11 +107,14 @@ def test_the_backlog_section_is_for_what_is_made_to_order():
 def test_orders_show_dates_money_and_what_is_too_late():
     html = stock_pages.orders(ORDERS, HORIZON[0], "EUR").data
     assert "Too late for steel: demand would need 9 more from Nov 2026" in html
-    assert "Last order dates: steel by the end of Nov 2026 (50, EUR 1,200, 3 months to arrive)" in html
+    assert "Last order dates: steel now (50, EUR 1,200, 3 months to arrive)" in html
     assert cells(html, "cost")[-1] == 1234 == procurement.by_month(ORDERS)["cost"].sum()
     assert "Orders of Nov 2026 cost EUR 1,234." in html
     only_late = stock_pages.orders(ORDERS[ORDERS["state"] == "too late"], HORIZON[0], "EUR").data
     assert "<img" not in only_late
+    assert "<li></li>" not in only_late
+    assert only_late.count("Too late for steel") == 1
+    assert "<ul>" in only_late
 
 
 def test_pages_are_the_same_bytes_for_the_same_rows(review):

@@ -132,6 +132,17 @@ def test_stock_without_a_cost_is_counted_and_named():
     assert supply_checks.stock_without_cost(known, HORIZON) == []
 
 
+def test_stock_in_transit_or_blocked_without_a_cost_is_counted_too():
+    found = company({"A": 10.0, "B": 0.0, "C": 0.0}, {"A": 10.0, "B": 1.0, "C": 1.0})
+    found["inventory"] = found["inventory"].assign(in_transit=[np.nan, 5000.0, np.nan], blocked=[np.nan, np.nan, 7.0])
+    found["products"].loc[1:, "unit_cost"] = np.nan
+    found["history"] = found["history"].assign(cost=np.nan)
+    out = reviewed(found).reset_index()
+    said = stock_review.uncosted_sentence(out)
+    assert said == "Without a cost, and so without value: 5,007 units of 2 products (B, C)."
+    assert stock_review.by_family(out)["without_cost"].tolist() == [2, 2]
+
+
 def test_no_cost_at_all_is_said():
     found = company({"A": 10.0}, {"A": 10.0})
     found = found | {
