@@ -173,8 +173,8 @@ def _check_schedule(book: archive.Cycle, path: Path) -> None:
     horizon = months.month_range(
         book.month, int(max(len(book.horizon), months.lag(book.month, planned["month"].max())))
     )
-    rows, problems = returned_schedule.read(path, book.read("products"), horizon)
-    for said in [f"{path.name} against {schedule_file.told(book)}.", *schedule_file.handed_off(path, book)]:
+    rows, problems, read_as = returned_schedule.read(path, book.read("products"), horizon, planned)
+    for said in [f"{path.name} against {schedule_file.told(book)}.", *schedule_file.handed_off(path, book), *read_as]:
         _say(said)
     both = returned_schedule.compared(planned, rows)
     off = both[both["finding"] != "as planned"]

@@ -5,6 +5,7 @@ import io
 import re
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from sop_lib import master_schedule, months, sources
@@ -13,36 +14,123 @@ from sop_lib.tables import ALL
 
 __all__ = ["compared", "read", "verdict"]
 
-LEAST, SHARE = 1.0, 0.005  # a family's month may be off by a unit, or by half a percent of its plan where that is more
+SHARE = 0.005  # a family's month may be off by half a percent of its plan
+LEAST, FINEST = 1.0, 0.001  # or by a unit where units are whole, elsewhere by what the file rounds each row to
+NEAR = 0.5  # quantities that are together off the plan by less of it are taken to be meant like the plan
 NAMES = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+QUANTITIES = ["month", "family", "quantity"]
 PROBLEM = ["row", "column", "value", "rule", "remedy"]
 GROUPED = {",": r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?", ".": r"[+-]?\d{1,3}(\.\d{3})+(,\d+)?"}  # 1,234.5 and 1.234,5
+EITHER = r"^[+-]?[1-9]\d{0,2}(?P<mark>[.,])\d{3}(?:(?P=mark)\d{3})*$"  # 8.350: thousands, or decimals
 
 
-def read(path: Path, products: pd.DataFrame, horizon: pd.DatetimeIndex) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return month, family and quantity of a schedule that came back, and every problem of its rows.
+def read(
+    path: Path, products: pd.DataFrame, horizon: pd.DatetimeIndex, planned: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
+    """Return month, family and quantity of a schedule that came back, every problem of its rows, and how it was read.
 
     Asked for are month, quantity, and product or family; other columns and the order do not matter. Comma, semicolon
     and tab separate, a byte order mark and months as a spreadsheet writes them are taken. Rows with a
     problem (row, column, value, rule, remedy) are left out. Raises ScheduleError for a file without these columns.
+    Where thousands could be decimals (8.350), they are what is nearer `planned` (month, family, quantity).
     """
     cells, separator = _cells(path)
-    said: list[dict] = []
     family_of = products.set_index("product")["family"]
-    decimal = separator != "," and cells["quantity"].str.contains(",", regex=False).any()
-    rows = []
+    texts = cells["quantity"].map(_packed)
+    comma = bool(separator != "," and texts.str.contains(",", regex=False).any())
+    rows, problems = _taken(cells, family_of, horizon, comma)
+    unclear = cells.assign(text=texts)[_unclear(texts, separator)]
+    if unclear.empty:
+        return rows[QUANTITIES], problems, []
+    thousands = _taken(cells, family_of, horizon, not comma)
+    meant = _thousands(unclear, rows, thousands[0], planned)
+    if meant is None:
+        keep = ~rows["row"].isin(unclear["row"])
+        every = pd.concat([problems, _either(unclear)]).sort_values("row", kind="stable", ignore_index=True)
+        return rows.loc[keep, QUANTITIES].reset_index(drop=True), every, []
+    rows, problems = thousands if meant else (rows, problems)
+    return rows[QUANTITIES], problems, [_read_as(unclear["text"], meant)]
+
+
+def _taken(
+    cells: pd.DataFrame, family_of: pd.Series, horizon: pd.DatetimeIndex, comma: bool
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return row, month, family and quantity of the rows without a problem, and the problems of the others."""
+    rows, said = [], []
     for cell in cells.to_dict("records"):
         problems: list[dict] = []
         found = {
+            "row": cell["row"],
             "month": _month(cell, horizon, problems),
             "family": _family(cell, family_of, problems),
-            "quantity": _quantity(cell, decimal, problems),
+            "quantity": _quantity(cell, comma, problems),
         }
         rows += [] if problems else [found]
         said += problems
-    good = pd.DataFrame(rows, columns=["month", "family", "quantity"])
-    good = good.astype({"month": "datetime64[ns]", "quantity": float})
-    return good, pd.DataFrame(said, columns=PROBLEM)
+    good = pd.DataFrame(rows, columns=["row", *QUANTITIES])
+    return good.astype({"month": "datetime64[ns]", "quantity": float}), pd.DataFrame(said, columns=PROBLEM)
+
+
+# Thousands or decimals?
+
+
+def _packed(text: str) -> str:
+    return re.sub(r"[\s\u00a0\u202f']", "", text)
+
+
+def _unclear(texts: pd.Series, separator: str) -> pd.Series:
+    """Return which cells may be thousands or decimals; none where another cell, or a comma between cells, decides."""
+    marked = texts.str.contains(r"[.,]")
+    found = texts[marked].str.extract(EITHER)["mark"]
+    return marked & (separator != "," and found.notna().all() and found.nunique() == 1)
+
+
+def _thousands(
+    unclear: pd.DataFrame, decimals: pd.DataFrame, thousands: pd.DataFrame, planned: pd.DataFrame
+) -> bool | None:
+    """Return whether thousands are meant: the plan is nearer to them, or units are whole; None: nobody can tell."""
+    if unclear["text"].str.count(r"[.,]").gt(1).any():
+        return True
+    at = thousands["row"].isin(unclear["row"])
+    off = [_off(rows, thousands.loc[at, ["month", "family"]], planned) for rows in (decimals, thousands)]
+    if min(off) < NEAR and off[0] != off[1]:
+        return off[1] < off[0]
+    return True if set(thousands.loc[at, "family"]) <= _whole(planned) else None
+
+
+def _off(rows: pd.DataFrame, at: pd.DataFrame, planned: pd.DataFrame) -> float:
+    """Return how far a schedule is off the plan in some months of families, as a share of it."""
+    both = compared(planned, rows).merge(at.drop_duplicates(), on=["month", "family"])
+    total = both["planned"].sum()
+    return float(both["difference"].abs().sum() / total) if total > 0 else float("inf")
+
+
+def _either(unclear: pd.DataFrame) -> pd.DataFrame:
+    """Return a problem for each cell that may be thousands or decimals, with both ways to write it."""
+    ways = [f"write {_joined(t)}, or {_pointed(t):g}" for t in unclear["text"]]
+    rows = [
+        _problem(cell, "quantity", "thousands or decimals?", way)
+        for cell, way in zip(unclear.to_dict("records"), ways, strict=True)
+    ]
+    return pd.DataFrame(rows, columns=PROBLEM)
+
+
+def _joined(text: str) -> str:
+    return re.sub("[.,]", "", text)
+
+
+def _pointed(text: str) -> float:
+    return float(text.replace(",", "."))
+
+
+def _read_as(texts: pd.Series, thousands: bool) -> str:
+    """Return how cells that may be either were read, by an example."""
+    text = min(texts, key=lambda t: len(re.findall("[.,]", t)))
+    if len(re.findall("[.,]", text)) > 1:
+        return f"Quantities such as {text} are read as thousands, {_joined(text)}."
+    ways = [("thousands", _joined(text)), ("decimals", f"{_pointed(text):g}")]
+    (name, value), (_, other) = ways if thousands else ways[::-1]
+    return f"Quantities such as {text} are read as {name}, {value}, not as {other}."
 
 
 def _cells(path: Path) -> tuple[pd.DataFrame, str]:
@@ -128,7 +216,7 @@ def _family(cell: dict, family_of: pd.Series, problems: list[dict]) -> str | Non
 
 
 def _quantity(cell: dict, decimal_comma: bool, problems: list[dict]) -> float | None:
-    text = re.sub(r"[\s\u00a0\u202f']", "", cell["quantity"])
+    text = _packed(cell["quantity"])
     group = "." if decimal_comma else ","
     plain = text.replace(group, "") if re.fullmatch(GROUPED[group], text) else text
     plain = plain.replace(",", ".") if decimal_comma else plain
@@ -146,8 +234,9 @@ def _quantity(cell: dict, decimal_comma: bool, problems: list[dict]) -> float | 
 def compared(planned: pd.DataFrame, scheduled: pd.DataFrame) -> pd.DataFrame:
     """Return per month and family planned, scheduled, difference and limit in units, and a finding.
 
-    `planned` and `scheduled` hold month, family, quantity. A difference of more than a unit and half a percent of
-    the plan does not honour it. Months after the schedule's last one are not scheduled yet: they have no row.
+    `planned` and `scheduled` hold month, family, quantity. A difference of more than half a percent of the
+    plan does not honour it; families whose planned quantities are all whole may be off by a unit, the others by 0.001
+    for each row of the schedule, to which its file rounds. Months after the schedule's last one are not scheduled yet: they have no row.
 
     >>> rows = pd.DataFrame({"month": pd.Timestamp("2026-11-01"), "family": ["A", "B"], "quantity": [400.0, 10.0]})
     >>> compared(rows, rows.head(1))["finding"].tolist()
@@ -160,7 +249,7 @@ def compared(planned: pd.DataFrame, scheduled: pd.DataFrame) -> pd.DataFrame:
     absent = both["scheduled"].isna()
     both = both.fillna({"planned": 0.0, "scheduled": 0.0})
     both["difference"] = (both["scheduled"] - both["planned"]).round(6)
-    both["limit"] = (SHARE * both["planned"]).clip(lower=LEAST)
+    both["limit"] = np.maximum(SHARE * both["planned"], _floor(both, planned, scheduled))
     off = both["difference"].abs() > both["limit"] + 1e-9
     both["finding"] = "as planned"
     both.loc[off & (both["difference"] > 0), "finding"] = "more than planned"
@@ -169,14 +258,36 @@ def compared(planned: pd.DataFrame, scheduled: pd.DataFrame) -> pd.DataFrame:
     return both
 
 
+def _floor(both: pd.DataFrame, planned: pd.DataFrame, scheduled: pd.DataFrame) -> np.ndarray:
+    """Return the units by which each month of a family may be off whatever its plan."""
+    rows = scheduled.groupby(["month", "family"]).size()
+    count = rows.reindex(pd.MultiIndex.from_frame(both[["month", "family"]])).fillna(1.0).to_numpy()
+    return np.where(both["family"].isin(_whole(planned)), LEAST, FINEST * count)
+
+
+def _whole(planned: pd.DataFrame) -> set[str]:
+    """Return the families whose planned quantities are all whole numbers."""
+    apart = (planned["quantity"] - planned["quantity"].round()).abs() < 1e-6
+    return set(apart.groupby(planned["family"]).all().loc[lambda s: s].index)
+
+
 def verdict(planned: pd.DataFrame, both: pd.DataFrame) -> list[str]:
     """Return sentences: how many months of families honour the plan, within what, and what is not scheduled yet."""
     if both.empty:
         return ["The schedule holds no row that could be compared with the plan."]
     off = both[both["finding"] != "as planned"]
     first, last = both["month"].min(), both["month"].max()
-    rule = f"a family's month may be off by {LEAST:g} unit or {SHARE:.1%} of its plan, whichever is more"
-    said = [f"{len(both) - len(off)} of {len(both)} months of families are as planned; {rule}."]
+    said = [f"{len(both) - len(off)} of {len(both)} months of families are as planned; {_rule(planned, both)}."]
     if (until := planned["month"].max()) > last:
         said.append(f"Scheduled are {first:%b %Y} to {last:%b %Y}; the plan goes on to {until:%b %Y}.")
     return said
+
+
+def _rule(planned: pd.DataFrame, both: pd.DataFrame) -> str:
+    """Return by how much a month of a family may be off, in words."""
+    whole = both["family"].isin(_whole(planned))
+    share = f"{SHARE:.1%}"
+    if not whole.any():
+        return f"a family's month may be off by {share} of its plan"
+    rule = f"a family's month may be off by {LEAST:g} unit or {share} of its plan, whichever is more"
+    return rule if whole.all() else f"{rule}; by {share} where it is counted in fractions"

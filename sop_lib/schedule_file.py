@@ -50,7 +50,8 @@ def told(book: archive.Cycle) -> str:
 def write(book: archive.Cycle, path: Path) -> dict:
     """Write the schedule of a cycle with its checksum and manifest, and return the manifest.
 
-    The same plan gives the same bytes. Raises ScheduleError when the cycle has no schedule or the place takes no file.
+    The same plan gives the same bytes. A file that stands there is replaced only when this wrote it and nobody changed
+    it. Raises ScheduleError when the cycle has no schedule or the place takes no file.
     """
     rows = schedule(book)
     stands = _standing(book)
@@ -65,12 +66,33 @@ def write(book: archive.Cycle, path: Path) -> dict:
     manifest = stands | {"file": path.name, "sha256": checksum, "rows": len(rows), "rules": rules, "sums": by_month}
     said = json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
     try:
+        _keep_others(path)
         publish.write_text(path, text)
         publish.write_text(_beside(path, ".sha256"), f"{checksum}  {path.name}\n")
         publish.write_text(_beside(path, ".json"), said)
     except OSError as error:
         raise ScheduleError(f"{path}: cannot be written: {error.strerror}; name a file in a folder of yours") from None
     return manifest
+
+
+def _keep_others(path: Path) -> None:
+    """Raise ScheduleError where something stands that `write` did not write, or that was changed since."""
+    for place in (path, _beside(path, ".sha256"), _beside(path, ".json")):
+        if place.is_symlink() or (place.exists() and not place.is_file()):
+            raise ScheduleError(f"{place}: cannot be written: what stands there is not a file; name another place")
+    if path.exists() and _known(path) != archive.file_hash(path):
+        raise ScheduleError(
+            f"{path}: cannot be written: a file stands there that this command did not write, or that was changed "
+            "since; name another, or move it away first"
+        )
+
+
+def _known(path: Path) -> str:
+    """Return the checksum that lies beside a file; blank where none can be read."""
+    try:
+        return next(iter(_beside(path, ".sha256").read_text(encoding="utf-8").split()), "")
+    except (OSError, ValueError):
+        return ""
 
 
 def schedule(book: archive.Cycle) -> pd.DataFrame:
@@ -120,9 +142,11 @@ def handed_off(path: Path, book: archive.Cycle) -> list[str]:
     stands = _standing(book)
     try:
         noted = json.loads(manifest.read_text(encoding="utf-8")) if manifest.exists() else {}
+        if not isinstance(noted, dict):
+            raise ValueError("not a manifest")
         line = _beside(path, ".sha256")
         known = line.read_text(encoding="utf-8").split()[:1] if line.exists() else [noted["sha256"]] if noted else []
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, RecursionError):
         return [f"{manifest.name} or the checksum beside the file cannot be read: nothing is said about its origin."]
     if known:
         same = archive.file_hash(path) == known[0]

@@ -3,10 +3,12 @@
 import csv
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from conftest import write_small_workbook
@@ -102,6 +104,35 @@ def test_the_same_plan_gives_the_same_bytes(sop):
     before = Path("plan.csv").read_bytes()
     assert sop("--to", "plan.csv").exit_code == 0
     assert Path("plan.csv").read_bytes() == before
+
+
+def test_a_file_that_somebody_changed_or_sent_is_never_written_over(sop):
+    Path("back.csv").write_text("month,family,quantity\n2026-11,Grills,300\n", encoding="utf-8")
+    before = Path("back.csv").read_bytes()
+    done = sop("--to", "back.csv")
+    assert done.exit_code == 2
+    assert "this command did not write" in done.output
+    assert Path("back.csv").read_bytes() == before
+    assert not Path("back.csv.json").exists()
+    sop("--to", "plan.csv")
+    Path("plan.csv").write_text(Path("plan.csv").read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    assert sop("--to", "plan.csv").exit_code == 2
+    Path("plan.csv").unlink()
+    assert sop("--to", "plan.csv").exit_code == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_what_is_no_file_is_never_replaced(sop):
+    os.mkfifo("pipe.csv")
+    os.mkfifo("a.csv.json")
+    Path("link.csv").symlink_to("elsewhere.csv")
+    for name in ("pipe.csv", "link.csv", "a.csv"):
+        done = sop("--to", name)
+        assert done.exit_code == 2
+        assert "is not a file" in done.output
+    assert Path("pipe.csv").is_fifo()
+    assert Path("a.csv.json").is_fifo()
+    assert not Path("a.csv").exists()
 
 
 def test_a_draft_is_called_a_draft(sop):
@@ -231,8 +262,12 @@ def test_a_file_from_another_version_is_named(sop):
     manifest = json.loads(Path("plan.csv.json").read_text(encoding="utf-8"))
     Path("plan.csv.json").write_text(json.dumps(manifest | {"version": 7}), encoding="utf-8")
     assert "handed off from 2026-11, version 7, not from this plan" in sop("--check", "plan.csv").stdout
-    Path("plan.csv.json").write_text("[", encoding="utf-8")
-    assert "nothing is said about its origin" in sop("--check", "plan.csv").stdout
+    for broken in ("[", "[1]", '"x"', "3", "null", '{"cycle": 1}', "[" * 100_000):
+        Path("plan.csv.json").write_text(broken, encoding="utf-8")
+        Path("plan.csv.sha256").unlink(missing_ok=True)
+        done = sop("--check", "plan.csv")
+        assert done.exit_code == 0, done.exception
+        assert "nothing is said about its origin" in done.stdout
 
 
 @given(st.text(st.characters(exclude_categories=("Cs",)), max_size=12))
@@ -252,3 +287,87 @@ def test_the_limit_is_a_unit_or_half_a_percent():
     assert [off(10, 11), off(10, 11.01), off(1000, 1005), off(1000, 994.9), off(0, 1)] == [
         False, True, False, True, False,
     ]  # fmt: skip
+
+
+def monthly(*quantity: float) -> pd.DataFrame:
+    when = months.month_range(NOV, len(quantity))
+    return pd.DataFrame({"month": when, "family": "A", "quantity": np.array(quantity, dtype=float)})
+
+
+def test_a_family_counted_in_fractions_has_no_unit_to_spare():
+    plan = monthly(0.9, 0.8, 1.0, 400.0)
+    none = returned_schedule.compared(plan, monthly(0, 0, 0, 400))
+    assert none["finding"].tolist() == ["less than planned"] * 3 + ["as planned"]
+    assert none["limit"].tolist() == pytest.approx([0.0045, 0.004, 0.005, 2.0])
+    small = monthly(0.05, 0.01)
+    rounded = pd.concat([small.assign(quantity=0.024), small.assign(quantity=[0.025, -0.015])])
+    assert returned_schedule.compared(small, rounded)["limit"].tolist() == [0.002, 0.002]  # each of two rows is rounded
+    (said,) = returned_schedule.verdict(plan, none)
+    assert said == "1 of 4 months of families are as planned; a family's month may be off by 0.5% of its plan."
+    both = pd.concat([plan, monthly(5, 5, 5, 5).assign(family="B")])
+    (said,) = returned_schedule.verdict(both, returned_schedule.compared(both, both))
+    assert said.endswith("1 unit or 0.5% of its plan, whichever is more; by 0.5% where it is counted in fractions.")
+
+
+# Thousands
+
+
+def returned(path: Path, texts: list[str], plan: pd.DataFrame, separator: str = ";") -> tuple:
+    lines = [f"{m:%Y-%m}{separator}A{separator}{q}" for m, q in zip(plan["month"], texts, strict=True)]
+    path.write_text("\n".join([separator.join(("month", "family", "quantity")), *lines]), encoding="utf-8")
+    products = pd.DataFrame({"product": ["A1"], "family": ["A"]})
+    return returned_schedule.read(path, products, pd.DatetimeIndex(plan["month"]), plan)
+
+
+@pytest.mark.parametrize("mark", [".", ","])
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_thousands_in_a_file_of_semicolons_are_thousands_where_the_plan_says_so(tmp_path, mark, separator):
+    plan = monthly(8350, 16950, 895)
+    rows, problems, said = returned(tmp_path / "b.csv", [f"8{mark}350", f"16{mark}950", "895"], plan, separator)
+    assert rows["quantity"].tolist() == [8350, 16950, 895]
+    assert problems.empty
+    assert said == [f"Quantities such as 8{mark}350 are read as thousands, 8350, not as 8.35."]
+    rows, _, _ = returned(tmp_path / "b.csv", [f"1{mark}234{mark}567", "16950", f"1{mark}000"], plan, separator)
+    assert rows["quantity"].tolist() == [1234567, 16950, 1000]
+
+
+def test_decimals_that_look_like_thousands_stay_decimals_where_they_are_nearer_the_plan(tmp_path):
+    plan = monthly(8.35, 1.125, 7)
+    rows, problems, said = returned(tmp_path / "b.csv", ["8,350", "1,125", "7"], plan)
+    assert rows["quantity"].tolist() == [8.35, 1.125, 7]
+    assert problems.empty
+    assert said == ["Quantities such as 8,350 are read as decimals, 8.35, not as 8350."]
+    split = monthly(134, 133, 133)  # whole units that a planner shared out
+    assert returned(tmp_path / "b.csv", ["133.333"] * 3, split)[0]["quantity"].tolist() == [133.333] * 3
+
+
+def test_what_may_be_either_is_asked_unless_units_are_whole(tmp_path):
+    rows, problems, said = returned(tmp_path / "b.csv", ["1.200", "100", "2.000"], monthly(100.5, 100, 100))
+    assert rows["quantity"].tolist() == [100]
+    assert problems["row"].tolist() == [2, 4]
+    assert set(problems["rule"]) == {"thousands or decimals?"}
+    assert problems["remedy"].tolist() == ["write 1200, or 1.2", "write 2000, or 2"]
+    assert said == []
+    rows, problems, said = returned(tmp_path / "b.csv", ["1.200", "100", "2.000"], monthly(100, 100, 100))
+    assert rows["quantity"].tolist() == [1200, 100, 2000]
+    assert problems.empty
+    assert "are read as thousands" in said[0]
+
+
+@pytest.mark.parametrize(("texts", "expected"), [
+    (["0,350", "8,350", "1"], [0.35, 8.35, 1]), (["8,350", "1,5", "1"], [8.35, 1.5, 1]),
+    (["8.350,5", "8.350", "1"], [8350.5, 8350, 1]), (["8.350", "1,5", "1"], [8350, 1.5, 1]),
+])  # fmt: skip
+def test_a_cell_that_can_only_be_read_one_way_says_how_the_others_are(tmp_path, texts, expected):
+    rows, problems, said = returned(tmp_path / "b.csv", texts, monthly(8350, 8350, 1))
+    assert rows["quantity"].tolist() == expected
+    assert problems.empty
+    assert said == []
+
+
+def test_the_command_says_how_it_read_thousands(sop):
+    lines = [["month", "family", "quantity"]]
+    lines += [[m, f, q] for m in ("2026-11", "2026-12", "2027-01") for f, q in (("Grills", "1.300"), ("Öfen", "7"))]
+    done = sop("--check", save(lines, separator=";"))
+    assert "Quantities such as 1.300 are read as thousands, 1300, not as 1.3." in done.stdout
+    assert "2026-11\tGrills\t300\t1,300\t1,000\t1.5\tmore than planned" in done.stdout
