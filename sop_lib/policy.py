@@ -31,6 +31,7 @@ Z = np.linspace(-8.0, 8.0, 3201)
 REACHED = special.ndtr(Z)
 LOSS = np.exp(-(Z**2) / 2) / np.sqrt(2 * np.pi) - Z * (1 - REACHED)
 RULES = ("fill rate", "cycle service")
+NO_STOCK = {"method": "none", "spread": np.nan, "origins": 0, "others": 0, "safety": 0.0}
 YEAR = 12
 
 
@@ -94,12 +95,14 @@ class Spread:
     """How far what comes lies above the forecast of the lead months, as shares of that forecast.
 
     At each stock of `stocks` above the forecast, `short` is the share that is short on average and `reached` how
-    often none is; `rmse` is the root mean square of the errors, `origins` the number of a product's own.
+    often none is; `rmse` is the root mean square of the errors, `origins` the number of a product's own, `others` of
+    those of the others of its family.
     """
 
     method: str
     rmse: float
     origins: int
+    others: int
     stocks: np.ndarray
     short: np.ndarray
     reached: np.ndarray
@@ -137,8 +140,8 @@ def spread_of(own: np.ndarray, others: np.ndarray, gaps: float = 1.0) -> Spread 
     lumpy = rmse > LUMPY or gaps >= GAPS
     method = ("empirical" if lumpy else "normal") if len(mine) else "shared"
     if lumpy:
-        return Spread(method, rmse, len(mine), *_as_they_came(errors))
-    return Spread(method, rmse, len(mine), rmse * Z, rmse * LOSS, REACHED)
+        return Spread(method, rmse, len(mine), len(others), *_as_they_came(errors))
+    return Spread(method, rmse, len(mine), len(others), rmse * Z, rmse * LOSS, REACHED)
 
 
 def relative(errors: pd.DataFrame) -> pd.Series:
@@ -163,7 +166,7 @@ def _as_they_came(errors: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarra
 
 
 def safety(rows: pd.DataFrame, errors: pd.DataFrame) -> pd.DataFrame:
-    """Return `rows` with method, spread, origins and safety in units, and over how many months errors were `tested`.
+    """Return `rows` with method, spread, origins, others and safety in units, and how many months were `tested`.
 
     `rows` holds family, product, rule, promised, lead_months and `ahead`, the forecast of the lead months in units;
     `errors` are the `lead_errors` known. A rule `none` has no safety stock; method `none` where no error is known.
@@ -174,7 +177,7 @@ def safety(rows: pd.DataFrame, errors: pd.DataFrame) -> pd.DataFrame:
     known = errors.assign(share=relative(errors), code=pd.factorize(errors["product"])[0]).dropna(subset="share")
     pools = {name: part[["code", "share"]].to_numpy() for name, part in known.groupby("family")}
     own = {key: part for key, part in known.groupby(["family", "product"])}
-    found = [rows.iloc[:0].assign(method="none", spread=np.nan, origins=0, safety=0.0)]
+    found = [rows.iloc[:0].assign(**NO_STOCK)]
     for key, part in rows.groupby(["family", "product"], sort=False):
         mine = own.get(key, known.iloc[:0])
         code, pool = mine["code"].iloc[0] if len(mine) else -1, pools.get(key[0], np.empty((0, 2)))
@@ -187,9 +190,9 @@ def safety(rows: pd.DataFrame, errors: pd.DataFrame) -> pd.DataFrame:
 def _of_product(part: pd.DataFrame, spread: Spread | None) -> pd.DataFrame:
     rule, promised, months = part[["rule", "promised", "lead_months"]].iloc[0]
     if spread is None or rule == "none":
-        return part.assign(method="none", spread=np.nan, origins=0, safety=0.0)
-    asked, ahead = spread.asked(rule, promised, months), part["ahead"]
-    return part.assign(method=spread.method, origins=spread.origins, spread=spread.rmse * ahead, safety=asked * ahead)
+        return part.assign(**NO_STOCK)
+    units = {"spread": spread.rmse * part["ahead"], "safety": spread.asked(rule, promised, months) * part["ahead"]}
+    return part.assign(method=spread.method, origins=spread.origins, others=spread.others, **units)
 
 
 def monthly(
@@ -239,7 +242,7 @@ def safety_stocks(held: pd.DataFrame, costs: pd.Series) -> pd.DataFrame:
         return tables.empty("safety_stocks").drop(columns="cycle")
     soon = held[held["month"] < held["month"].min() + pd.DateOffset(months=YEAR)]
     means = {name: (name, "mean") for name in ("promised", "demand", "spread", "safety")}
-    firsts = {name: (name, "first") for name in ("rule", "method", "lead_months", "tested", "origins")}
+    firsts = {name: (name, "first") for name in ("rule", "method", "lead_months", "tested", "origins", "others")}
     ends = {"least": ("safety", "min"), "most": ("safety", "max")}
     rows = soon.groupby(["family", "product"], as_index=False).agg(**means, **firsts, **ends)
     rows["value"] = rows["safety"] * rows["product"].map(costs)
@@ -256,18 +259,15 @@ def _reason(row) -> str:
         return "Nothing is planned in the next twelve months: none."
     if row.method == "none":
         return "No forecast of its family was tested: no error is known, and no safety stock follows. Set cover_days."
-    many = f"{row.lead_months:.0f} months of" if row.lead_months != 1 else "One month of"
+    many, come = (f"{row.lead_months:.0f} months of", "come") if row.lead_months != 1 else ("One month of", "comes")
     few = f", measured over {row.tested:.0f} and taken in proportion" if row.tested < row.lead_months else ""
-    told = f"{many} forecast error come to ±{_units(row.spread)} ({_evidence(row)}{few}); "
-    aim = "of units served from stock" if row.rule == "fill rate" else "of months without a shortage"
+    told = f"{many} forecast error {come} to ±{_units(row.spread)} ({_evidence(row)}{few}); "
+    aim = "units served from stock" if row.rule == "fill rate" else "months without a shortage"
+    told = f"{told}{100 * row.promised:.4g} % of {aim}"
     if row.most <= 0:
-        return f"{told}{_share(row)} {aim} needs none: the forecast alone keeps it."
+        return f"{told} needs none: the forecast alone keeps it."
     season = f" ({_units(row.least)} to {_units(row.most)} by season)" if row.most > row.least + 1 else ""
-    return f"{told}{_share(row)} {aim} asks for {_units(row.safety)}{season}."
-
-
-def _share(row) -> str:
-    return f"{100 * row.promised:.4g} %"
+    return f"{told} asks for {_units(row.safety)}{season}."
 
 
 def _units(value: float) -> str:
@@ -277,9 +277,9 @@ def _units(value: float) -> str:
 def _evidence(row) -> str:
     if row.method == "shared":
         return f"too few plans of its own were tested: the errors of {row.family}"
-    if row.method == "empirical":
-        return f"lumpy errors as they came; {row.origins:.0f} plans, and those of the others of {row.family}"
-    return f"root mean square; {row.origins:.0f} plans, half the weight on the others of {row.family}"
+    lumpy, plans = row.method == "empirical", f"{row.origins:.0f} plan{'s' if row.origins != 1 else ''}"
+    others = f", {'and those of' if lumpy else 'half the weight on'} the others of {row.family}" if row.others else ""
+    return f"{'lumpy errors as they came' if lumpy else 'root mean square'}; {plans}{others}"
 
 
 def by_rule(stocks: dict[str, pd.DataFrame], used: str, replayed: pd.DataFrame) -> pd.DataFrame:

@@ -187,6 +187,23 @@ def test_every_product_has_its_reason_with_its_numbers():
     assert "too few plans of its own" in rows.loc["two", "finding"]
 
 
+def reason(backtest, **stated) -> str:
+    found = policy.safety_stocks(held(backtest, **stated), pd.Series(dtype=float))
+    return found.set_index("product")["finding"]["one"]
+
+
+def test_one_month_comes_and_two_come():
+    assert reason(backtested(SWING)).startswith("One month of forecast error comes to ±30 ")
+    assert reason(backtested(SWING * 2), frozen_months=1.0).startswith("2 months of forecast error come to ±")
+
+
+@pytest.mark.parametrize("errors", [SWING, [[-20]] * 11 + [[400]]])
+def test_the_others_of_a_family_are_named_only_where_it_has_others(errors):
+    assert "others of" not in reason(backtested(errors))
+    assert "12 plans)" in reason(backtested(errors))
+    assert "others of Grills" in reason(pd.concat([backtested(errors), backtested(errors, "two")]))
+
+
 def test_families_show_both_rules_what_was_achieved_and_the_value_of_the_plans_own():
     both = {
         rule: policy.safety_stocks(held(backtested(SWING), rule), pd.Series({"one": 10.0})) for rule in policy.RULES
