@@ -79,6 +79,7 @@ def main() -> None:
         rows = policy_replay.replay(errors, families, planning, found.tables["sales"])
         print(f"\n{rule}: {'{:.1f} points off on average, {:+.1f} with sign'.format(*off(rows))}")
         print(rows.drop(columns="finding").round(3).to_string(index=False))
+        print(policy_replay.replay_sentence(rows))
 
 
 if __name__ == "__main__":

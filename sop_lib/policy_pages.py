@@ -10,6 +10,10 @@ __all__ = ["promise_kept", "rule_sentence", "safety_stock"]
 
 UNITS = [*("fill rate", "cycle service"), "safety", "spread", "demand", "served", "stock", "value"]
 LOOKS: dict = dict.fromkeys(UNITS, "{:,.0f}") | {"promised": "{:.1%}", "achieved": "{:.1%}", "difference": "{:+.1%}"}
+MORE = (
+    "A backtest has few plans, and neighbouring ones are alike: resamples tell how far the share served could move by "
+    "chance. python -m benchmarks.replay WORKBOOK forecasts again from 36 origins and replays the policy on them."
+)
 
 
 def safety_stock(
@@ -28,9 +32,10 @@ def safety_stock(
     order = stocks.sort_values(["value", "safety", "product"], ascending=[False, False, True])
     first = order[order["safety"] > 0].head(most)
     bare = int(((stocks["safety"] == 0) & (stocks["rule"] != "none")).sum())
-    rest = f"; {bare} products need none" if bare else ""
+    rest = f"; {bare} {'products need' if bare != 1 else 'product needs'} none" if bare else ""
     told = f"Safety stock by family and rule, mean of the next twelve months ({unit}; value in {currency})"
-    largest = f"The {len(first)} products with most money in safety stock ({unit}; value in {currency}){rest}"
+    some = f"{len(first)} products" if len(first) != 1 else "product"
+    largest = f"The {some} with most money in safety stock ({unit}; value in {currency}){rest}"
     columns = ["product", "family", "demand", "safety", "value", "finding"]
     return page.together(
         page.note(rule_sentence(families, rule, unit, currency)),
@@ -52,16 +57,17 @@ def rule_sentence(families: pd.DataFrame, rule: str, unit: str, currency: str) -
 
 
 def promise_kept(replayed: pd.DataFrame, unit: str) -> HTML:
-    """Return what the policy promised and would have achieved on history, as a picture and in numbers."""
+    """Return what the policy promised and would have achieved on history, how sure that is, and how to replay more."""
     known = replayed.dropna(subset="achieved")
     said = policy_replay.replay_sentence(replayed)
     if known.empty:
         return page.note(said)
     told = "Promised and achieved share of units served from stock, a row for each family."
     basis = f"The policy replayed on history, on what was {replayed['basis'].iloc[0]} ({unit})"
-    columns = ["family", "basis", "promised", "achieved", "difference", "origins", "demand", "served", "stock"]
+    columns = ["family", "promised", "achieved", "difference", "origins", "demand", "served", "stock", "finding"]
     return page.together(
         page.figure(supply_charts.promises(known), title=said, alt=told, source="policy_replay"),
+        page.note(MORE),
         page.table(
             replayed[columns], source="policy_replay", caption=basis, formats=LOOKS,
             labels={"origins": "plans", "stock": "stock left"},

@@ -6,7 +6,7 @@ from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from sop_lib import charts
+from sop_lib import charts, policy_replay
 
 __all__ = [
     "frontier",
@@ -169,22 +169,23 @@ def on_time_lines(flows: pd.DataFrame, late: pd.DataFrame) -> Figure:
 
 
 def promises(replayed: pd.DataFrame) -> Figure:
-    """Return the share of units promised and achieved from stock, a row per family; achieved is red where it is less.
-
-    More than three points below the promise counts as less.
-    """
+    """Return the share of units promised and achieved from stock, a row per family; its colour says if it was kept."""
     rows = replayed.iloc[::-1].reset_index(drop=True)
     figure, ax = charts.canvas(8.4, 0.34 * len(rows) + 0.8)
-    colour = [charts.SHORT if low else charts.PLAN for low in rows["difference"] < -0.03]
+    words = rows["difference"].map(policy_replay.verdict)
+    near = policy_replay.verdict(-policy_replay.NEAR)
+    shades = {"kept": charts.PLAN, near: charts.BUDGET, "missed": charts.SHORT}
+    colour = list(words.map(shades))
     ax.hlines(rows.index, 100 * rows["promised"], 100 * rows["achieved"], colors=colour, linewidth=1.6)
     ax.scatter(100 * rows["promised"], rows.index, marker="|", s=180, color=charts.INK, label="promised", zorder=3)
     ax.scatter(100 * rows["achieved"], rows.index, s=36, color=colour, zorder=4)
-    ax.scatter([], [], s=36, color=charts.PLAN, label="achieved")
+    for word in (word for word in shades if word in set(words)):
+        ax.scatter([], [], s=36, color=shades[word], label=f"achieved: {word.replace('of it', 'below')}")
     ax.set_yticks(range(len(rows)), list(rows["family"]))
     ax.set_xlabel("percent of units served from stock")
     ax.grid(visible=False, axis="y")
     ax.margins(y=0.1)
-    figure.legend(loc="outside upper right", ncols=2, fontsize=8.5)
+    figure.legend(loc="outside upper right", ncols=4, fontsize=8.5)
     return figure
 
 

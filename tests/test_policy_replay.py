@@ -3,9 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_rgba
 from test_policy import ORIGINS, SWING, backtested, families
 
-from sop_lib import page, policy, policy_pages, policy_replay, safety, tables
+from sop_lib import charts, page, policy, policy_pages, policy_replay, safety, supply_charts, tables
 from sop_lib.settings import Planning
 
 SALES = pd.DataFrame({"ordered": [1.0, 2.0], "shipped": [1.0, 2.0]})
@@ -58,7 +59,83 @@ def test_a_promise_is_kept_on_errors_that_stay_as_they_are():
     parts = [backtested(rng.normal(0, 25, (120, 1)), f"P{n}", origins=origins) for n in range(6)]
     rows = replayed(pd.concat(parts)).set_index("family")
     assert rows.loc["Grills", "achieved"] == pytest.approx(0.95, abs=0.01)
-    assert rows.loc["Grills", "finding"].endswith("kept (116 plans replayed).")
+    assert rows.loc["Grills", "finding"].endswith("in 90% of resamples of 116 plans): kept.")
+
+
+@pytest.mark.parametrize(("frozen", "told"), [(3.0, ""), (11.0, "4 of 12")])
+def test_a_lead_longer_than_tested_is_replayed_as_far_as_tested_and_not_overstated(frozen, told):
+    """Twelve lead months, four tested: a stock for twelve would serve 97 % of the four."""
+    rng = np.random.default_rng(1)
+    origins = pd.date_range("2016-01-01", periods=72, freq="MS")
+    rows = pd.concat([backtested(rng.normal(0, 25, (72, 4)), f"P{n}", origins=origins) for n in range(6)])
+    found = replayed(rows, frozen_months=frozen, fill_target=0.9)
+    assert found["achieved"].to_numpy() == pytest.approx(0.9, abs=0.02)
+    said = f"A shorter lead was replayed where no more months were tested: Grills {told}."
+    assert (said in policy_replay.replay_sentence(found)) == bool(told)
+    assert (found["finding"].str.contains(said, regex=False) == bool(told)).all()
+    assert (said in page.shown(policy_pages.promise_kept(found, "piece").data)) == bool(told)
+
+
+@pytest.mark.parametrize(
+    ("difference", "word"),
+    [(0.05, "kept"), (0.0, "kept"), (0.95 - 0.9500000000000001, "kept"), (-0.001, "within 3 points of it"),
+     (0.92 - 0.95, "within 3 points of it"), (-0.031, "missed")],
+)  # fmt: skip
+def test_only_a_promise_that_was_reached_is_kept(difference, word):
+    assert policy_replay.verdict(difference) == word
+
+
+def test_a_promise_missed_by_less_than_three_points_is_not_kept_in_words_or_colour():
+    rows = replayed(backtested(SWING))
+    missed = 4 * (30 - safety.for_fill_rate(0.95, 100, 30)) / 800
+    assert rows.loc[0, "difference"] == pytest.approx(0.05 - missed, abs=1e-4)
+    assert rows.loc[0, "finding"].endswith(": within 3 points of it.")
+    three = pd.concat([rows[:1].assign(family=str(d), difference=d) for d in (0.0, -0.02, -0.05)])
+    figure = supply_charts.promises(three)
+    dots = [tuple(c) for c in figure.axes[0].collections[2].get_facecolor()]
+    assert dots == [to_rgba(c) for c in (charts.SHORT, charts.BUDGET, charts.PLAN)]
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert labels == ["promised", "achieved: kept", "achieved: within 3 points below", "achieved: missed"]
+
+
+def test_how_sure_a_replay_is_by_hand():
+    """Two plans, one all served and one not: three of four pairs hold the bad one, one in four is bad twice."""
+    each = pd.DataFrame({"demand": [100.0, 100.0], "served": [100.0, 80.0]})
+    assert policy_replay._resampled(each) == pytest.approx((0.8, 1.0))
+    assert policy_replay._resampled(each.assign(served=90.0)) == pytest.approx((0.9, 0.9))
+    assert np.isnan(policy_replay._resampled(each[:1])).all()
+    assert np.isnan(policy_replay._resampled(each[:0])).all()
+
+
+def test_more_plans_are_surer_and_the_same_plans_say_the_same():
+    rng = np.random.default_rng(5)
+    origins = pd.date_range("2016-01-01", periods=90, freq="MS")
+    rows = backtested(rng.normal(0, 30, (90, 1)), origins=origins)
+    every = policy_replay.plans(rows, families(), Planning())
+    few, many = (policy_replay._figures(part) for part in (every[:7], every))
+    assert few["high"] - few["low"] > 2 * (many["high"] - many["low"])
+    assert many["low"] < many["achieved"] < many["high"]
+    pd.testing.assert_frame_equal(replayed(rows), replayed(rows.sample(frac=1, random_state=3)))
+
+
+def test_one_plan_has_no_resamples():
+    rows = replayed(backtested(SWING[:5]))
+    assert rows["finding"].str.contains("served (one plan): ", regex=False).all()
+
+
+def test_the_page_names_the_longer_replay_and_the_finding_of_each_family():
+    shown = page.shown(policy_pages.promise_kept(replayed(backtested(SWING)), "piece").data)
+    assert "python -m benchmarks.replay" in shown
+    assert shown.count("in 90% of resamples of 8 plans") >= 3
+
+
+def test_the_family_farthest_off_is_named_where_there_are_several():
+    two = pd.concat([backtested(SWING), backtested([[60], [-60]] * 6, "two").assign(family="Lamps")])
+    both = pd.concat([families(), families(family="Lamps")])
+    told = policy_replay.replay_sentence(policy_replay.replay(two, both, Planning(), SALES))
+    assert "Families were" in told
+    assert "points off on average, Grills at 94.1%." in told
+    assert "Families were" not in policy_replay.replay_sentence(replayed(backtested(SWING)))
 
 
 def test_a_promise_is_kept_on_lumpy_demand():
@@ -75,20 +152,32 @@ def test_few_plans_are_not_replayed_and_say_so():
     rows = replayed(backtested(SWING[:4]))
     assert rows["achieved"].isna().all()
     assert rows["finding"].str.startswith("Not replayed").all()
-    assert "too few plans" in policy_replay.replay_sentence(rows)
-    assert "too few plans" in page.shown(policy_pages.promise_kept(rows, "piece").data)
+    assert policy_replay.replay_sentence(rows).startswith("Not replayed: no plan whose errors from 4 earlier plans")
+    assert "Not replayed" in page.shown(policy_pages.promise_kept(rows, "piece").data)
 
 
-def test_nothing_tested_and_nothing_held_have_no_replay():
-    assert replayed(tables.empty("backtest")).empty
-    assert replayed(backtested(SWING), strategy="MTO").empty
-    assert "too few plans" in policy_replay.replay_sentence(replayed(tables.empty("backtest")))
+@pytest.mark.parametrize("strategy", ["MTO", "ATO"])
+def test_a_company_that_makes_to_order_has_no_promise_to_replay(strategy):
+    for tested in (backtested(SWING), tables.empty("backtest")):
+        rows = replayed(tested, strategy=strategy)
+        assert rows.empty
+        said = "Nothing is held to stock: there is no promise to replay."
+        assert policy_replay.replay_sentence(rows) == said
+        assert said in page.shown(policy_pages.promise_kept(rows, "piece").data)
+
+
+def test_what_is_held_to_stock_and_was_not_tested_is_said_to_be_so():
+    rows = replayed(tables.empty("backtest"))
+    assert rows["family"].tolist() == ["Grills", "ALL"]
+    tables.check("policy_replay", rows.assign(cycle=pd.Timestamp("2026-11-01")))
+    assert policy_replay.replay_sentence(rows).startswith("Not replayed")
 
 
 def test_nothing_wanted_breaks_no_promise():
     rows = replayed(backtested([[0]] * 12, forecast=0.0))
     assert rows["achieved"].isna().all()
     assert rows["finding"].str.startswith("Nothing was wanted").all()
+    assert policy_replay.replay_sentence(rows) == "Nothing was wanted in 8 plans: no promise to keep."
 
 
 def test_the_basis_is_what_history_is():
@@ -107,6 +196,7 @@ def test_the_pages_tell_it():
     table = policy.by_rule(stocks, "fill rate", rows)
     shown = policy_pages.safety_stock(stocks["fill rate"], table, "fill rate", "piece", "EUR").data
     assert "18 piece on average of the year, worth EUR" in shown.replace("\u00a0", " ")
+    assert "The product with most money in safety stock" in shown
     assert "&lt;b&gt;one" in shown
     assert "<b>one" not in shown
     assert "<figure" in policy_pages.promise_kept(rows, "piece").data
