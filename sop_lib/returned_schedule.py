@@ -42,14 +42,7 @@ def read(
     unclear = cells.assign(text=texts)[_unclear(texts, separator)]
     if unclear.empty:
         return rows[QUANTITIES], problems, []
-    thousands = _taken(cells, family_of, horizon, not comma)
-    meant = _thousands(unclear, rows, thousands[0], planned)
-    if meant is None:
-        keep = ~rows["row"].isin(unclear["row"])
-        every = pd.concat([problems, _either(unclear)]).sort_values("row", kind="stable", ignore_index=True)
-        return rows.loc[keep, QUANTITIES].reset_index(drop=True), every, []
-    rows, problems = thousands if meant else (rows, problems)
-    return rows[QUANTITIES], problems, [_read_as(unclear["text"], meant)]
+    return _settled((rows, problems), _taken(cells, family_of, horizon, not comma), unclear, planned)
 
 
 def _taken(
@@ -83,6 +76,17 @@ def _unclear(texts: pd.Series, separator: str) -> pd.Series:
     marked = texts.str.contains(r"[.,]")
     found = texts[marked].str.extract(EITHER)["mark"]
     return marked & (separator != "," and found.notna().all() and found.nunique() == 1)
+
+
+def _settled(decimals: tuple, thousands: tuple, unclear: pd.DataFrame, planned: pd.DataFrame) -> tuple:
+    """Return the rows and problems of the reading that is meant, and which it is; a problem per cell where none is."""
+    meant = _thousands(unclear, decimals[0], thousands[0], planned)
+    rows, problems = thousands if meant else decimals
+    if meant is not None:
+        return rows[QUANTITIES], problems, [_read_as(unclear["text"], meant)]
+    clear = rows.loc[~rows["row"].isin(unclear["row"]), QUANTITIES].reset_index(drop=True)
+    every = pd.concat([problems, _either(unclear)]).sort_values("row", kind="stable", ignore_index=True)
+    return clear, every, []
 
 
 def _thousands(
@@ -234,9 +238,10 @@ def _quantity(cell: dict, decimal_comma: bool, problems: list[dict]) -> float | 
 def compared(planned: pd.DataFrame, scheduled: pd.DataFrame) -> pd.DataFrame:
     """Return per month and family planned, scheduled, difference and limit in units, and a finding.
 
-    `planned` and `scheduled` hold month, family, quantity. A difference of more than half a percent of the
-    plan does not honour it; families whose planned quantities are all whole may be off by a unit, the others by 0.001
-    for each row of the schedule, to which its file rounds. Months after the schedule's last one are not scheduled yet: they have no row.
+    `planned` and `scheduled` hold month, family, quantity. A difference of more than half a percent of the plan does
+    not honour it; a family whose planned quantities are all whole may be off by a unit, the others by 0.001 for each
+    row of the schedule, to which its file rounds. Months after the schedule's last one are not scheduled yet: they
+    have no row.
 
     >>> rows = pd.DataFrame({"month": pd.Timestamp("2026-11-01"), "family": ["A", "B"], "quantity": [400.0, 10.0]})
     >>> compared(rows, rows.head(1))["finding"].tolist()
