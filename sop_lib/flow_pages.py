@@ -23,21 +23,33 @@ def arrivals(flow: pd.DataFrame, lane: pd.DataFrame, against: str) -> HTML:
 
     `flow` is the table of `flows.flows`, `lane` of `flows.lanes`, `against` what `flows.due_words` says.
     """
-    said = flows.late_sentences(flow, against)
+    late = flows.late_lanes(flow)
+    said = flows.late_sentences(flow, against, late)
     if not said:
         return page.missing("What came when it was promised", ["shipments"])
     told = "Share of deliveries on time by month, a line for each lane; late lanes are red."
     known = flow[flow["judged"] > 0]
+    chart = page.note(said[0]) if known.empty else page.figure(
+        supply_charts.on_time_lines(known, late), title=said[0], alt=told, source="flows"
+    )  # fmt: skip
     backwards = int(flow["left_out"].sum())
     note = f"{backwards:,} deliveries came before they were shipped: no days on the way are read from them."
     return page.together(
-        page.figure(supply_charts.on_time_lines(known, flows.late_lanes(flow)), title=said[0], alt=told,
-                    source="flows"),
+        chart,
         page.bullets(said[1:]),
         page.note(note) if backwards else page.together(),
         page.table(lane[LANES], source="flows", formats=LOOKS, labels=HEADS,
                    caption=f"Lead time in days, and share that missed the {against}", empty="None within a year."),
     )  # fmt: skip
+
+
+def _day(day: pd.Timestamp) -> str | None:
+    """Return a day with its number, the first of a month too.
+
+    >>> _day(pd.Timestamp("2026-12-01"))
+    '1 Dec 2026'
+    """
+    return None if pd.isna(day) else f"{day.day} {day:%b %Y}"
 
 
 def to_ship(plan: pd.DataFrame, best: Tables, lanes: pd.DataFrame, unit: str) -> HTML:
@@ -52,6 +64,7 @@ def to_ship(plan: pd.DataFrame, best: Tables, lanes: pd.DataFrame, unit: str) ->
         why = distribution.why_none(lanes)
         return page.together(asked, page.note(why) if why else page.together())
     rows = distribution.next_months(plan, together=bool(unit))
+    rows["ship_by"] = rows["ship_by"].map(_day)
     left = distribution.unrouted(plan, best["supply_plan"], best["inventory_plan"])
     months = dict.fromkeys([c for c in rows if isinstance(c, pd.Timestamp)], "{:,.0f}")
     heads = HEADS | {"ship_by": "ship by, for the second month", "on_the_way": "on the way, mean"}

@@ -14,7 +14,7 @@ from scipy.stats import hypergeom
 
 from sop_lib.tables import ALL
 
-__all__ = ["LANE", "YEAR", "due_words", "flows", "lanes", "late_lanes", "late_sentences"]
+__all__ = ["LANE", "YEAR", "complete", "due_words", "flows", "lanes", "late_lanes", "late_sentences"]
 
 LANE = ["leg", "from", "to"]
 YEAR = pd.DateOffset(months=12)
@@ -76,12 +76,21 @@ def _lines(rows: pd.DataFrame) -> pd.DataFrame:
         judged=("judged", "all"),
     )  # fmt: skip
     known = lines["judged"].where(lines["judged"])
-    lines["in_full"] = known * (lines["first"] >= lines["ordered"])
-    lines["otif"] = known * (lines["in_time"] >= lines["ordered"])
+    lines["in_full"] = known * complete(lines["first"], lines["ordered"])
+    lines["otif"] = known * complete(lines["in_time"], lines["ordered"])
     each = lines.astype({"in_full": "float64", "otif": "float64"}).groupby(["month", *LANE])
     return each.agg(
         lines=("ordered", "size"), ordered=("ordered", "sum"), in_full=("in_full", "mean"), otif=("otif", "mean")
     )
+
+
+def complete(came: pd.Series, ordered: pd.Series) -> pd.Series:
+    """Return which order lines are all there; sums of fractions may miss by a billionth.
+
+    >>> complete(pd.Series([0.7 + 0.1, 0.7]), pd.Series([0.8, 0.8])).tolist()
+    [True, False]
+    """
+    return came >= ordered * (1 - 1e-9)
 
 
 def lanes(shipments: pd.DataFrame, cycle: pd.Timestamp) -> pd.DataFrame:
@@ -108,62 +117,72 @@ def lanes(shipments: pd.DataFrame, cycle: pd.Timestamp) -> pd.DataFrame:
 def late_lanes(flows: pd.DataFrame) -> pd.DataFrame:
     """Return the lanes that are later than the other lanes of their leg beyond chance, the latest first.
 
-    Columns: leg, from, to, since (month), at_least (late in the first month recorded), late, judged, rate, others
-    (rate of the leg's other lanes in these months), late_days, transit_days, transit_others, chance. A lane is named
-    when, from some month of the last year to the last, Fisher's exact test gives less than 1 in 1,000 (shared out over
-    all lanes and months tried) and it stands 5 points above the others, for 3 months or more and in three of four of
-    them. Counts are first divided by how much more a lane's months differ than chance lets them, measured by moving
-    ranges (Laney, "Improved control charts for attributes", *Quality Engineering* 14, 2002), since lateness comes in
-    bursts. A leg with one lane has none.
+    Columns: leg, from, to, since (month), at_least (since the first month looked at, perhaps longer), late, judged,
+    rate, others (rate of the leg's other lanes in these months), late_days, transit_days, transit_others, chance. A
+    lane is named when, from some month of the last year to the last, Fisher's exact test gives less than 1 in 1,000
+    (shared out over all lanes and months tried) and it stands 5 points above the others, for 3 months or more and in
+    three of four of them. Counts are first divided by how much more a lane's months differ than chance lets them,
+    measured by moving ranges (Laney, "Improved control charts for attributes", *Quality Engineering* 14, 2002), since
+    lateness comes in bursts. A leg with one lane has none.
     """
-    known = flows[flows["judged"] > 0]
+    known = flows[flows["judged"] > 0].sort_values("month", kind="stable")
     known = known[known["month"] > known["month"].max() - YEAR] if len(known) else known
     known = known.assign(lane=known.groupby(LANE).ngroup())
     found = [row for _, leg in known.groupby("leg") if leg["lane"].nunique() > 1 for row in _late_in(leg)]
     out = pd.DataFrame(found, columns=[*LANE, *FOUND])
-    first = flows.groupby(LANE)["month"].min().rename("first").reset_index()
-    out = out.merge(first, on=LANE, how="left", validate="1:1")
-    out["at_least"] = out["since"] == out.pop("first")
     return out.sort_values(["excess", *LANE], ascending=[False, True, True, True], ignore_index=True)
 
 
 FOUND = [
-    "since", "late", "judged", "rate", "others", "excess", "late_days", "transit_days", "transit_others", "chance",
+    "since", "at_least", "late", "judged", "rate", "others", "excess", "late_days", "transit_days", "transit_others",
+    "chance",
 ]  # fmt: skip
 
 
 def _late_in(leg: pd.DataFrame) -> Iterable[dict]:
     """Yield the late lanes of one leg, each with the month since which it stands out most."""
-    late, judged = (leg.pivot(index="month", columns="lane", values=c).fillna(0.0) for c in ("late", "judged"))
-    spread, starts = _burst(leg), late.index[: len(late) - LEAST + 1]
-    for lane in late:
-        mine, others = late[lane], late.drop(columns=lane).sum(axis=1)
-        n, rest = judged[lane], judged.drop(columns=lane).sum(axis=1)
-        monthly = pd.DataFrame({"mine": mine, "others": others, "n": n, "rest": rest})
-        sums = monthly[::-1].cumsum()[::-1].loc[starts].query("n > 0 and rest > 0")  # from a month to the last
-        if sums.empty:
-            continue
-        since = _apart(sums).idxmax()
-        told = sums.loc[since]
-        rate, beside = told["mine"] / told["n"], told["others"] / told["rest"]
-        above = (mine / n > others / rest)[since:][(n > 0) & (rest > 0)].mean()
-        chance = _chance(told, spread) * late.shape[1] * len(starts)
-        if chance < SURE and rate - beside >= APART and above >= MOST:
-            yield _told(leg, lane, since) | {"rate": rate, "others": beside, "excess": rate - beside, "chance": chance}
+    monthly, spread = _beside(leg), _burst(leg)
+    starts = monthly.index.unique("month")
+    starts = starts[: len(starts) - LEAST + 1]
+    sums = monthly[::-1].groupby("lane").cumsum()[::-1]  # from a month to the last
+    sums = sums[(monthly["n"] > 0) & (sums["rest"] > 0) & sums.index.isin(starts, level="month")]
+    told = sums.loc[_apart(sums).groupby("lane").idxmax()].reset_index("month").rename(columns={"month": "since"})
+    told["rate"], told["others"] = told["mine"] / told["n"], told["theirs"] / told["rest"]
+    told["excess"] = told["rate"] - told["others"]
+    told = told[(told["excess"] >= APART) & (_above(monthly, told["since"]).reindex(told.index) >= MOST)]
+    told = told.assign(chance=_chance(told, spread) * leg["lane"].nunique() * len(starts))
+    for lane, r in told[told["chance"] < SURE].iterrows():
+        yield _told(leg, lane, r["since"]) | r[["rate", "others", "excess", "chance"]].to_dict()
+
+
+def _beside(leg: pd.DataFrame) -> pd.DataFrame:
+    """Return deliveries per month and lane: late ones (mine) of n, and of the leg's other lanes (theirs) of rest."""
+    index = pd.MultiIndex.from_product([sorted(leg["month"].unique()), sorted(leg["lane"].unique())])
+    own = leg.set_index(["month", "lane"])[["late", "judged"]].reindex(index.set_names(["month", "lane"]))
+    own = own.fillna(0.0).astype("float64").set_axis(["mine", "n"], axis="columns")
+    return own.join((own.groupby("month").transform("sum") - own).set_axis(["theirs", "rest"], axis="columns"))
+
+
+def _above(monthly: pd.DataFrame, since: pd.Series) -> pd.Series:
+    """Return, per lane, the share of months since then in which it was late more often than the others."""
+    both = monthly[(monthly["n"] > 0) & (monthly["rest"] > 0)]
+    higher = both["mine"] / both["n"] > both["theirs"] / both["rest"]
+    begun = since.reindex(both.index.get_level_values("lane")).to_numpy()
+    return higher[both.index.get_level_values("month") >= begun].groupby("lane").mean()
 
 
 def _apart(sums: pd.DataFrame) -> pd.Series:
     """Return how many standard deviations a lane's share of late deliveries is above that of the others."""
-    whole = (sums["mine"] + sums["others"]) / (sums["n"] + sums["rest"])
+    whole = (sums["mine"] + sums["theirs"]) / (sums["n"] + sums["rest"])
     width = np.sqrt((whole * (1 - whole)).clip(lower=1e-12) * (1 / sums["n"] + 1 / sums["rest"]))
-    return (sums["mine"] / sums["n"] - sums["others"] / sums["rest"]) / width
+    return (sums["mine"] / sums["n"] - sums["theirs"] / sums["rest"]) / width
 
 
-def _chance(told: pd.Series, spread: float) -> float:
+def _chance(told: pd.DataFrame, spread: float) -> np.ndarray:
     """Return the chance that so many of the leg's late deliveries fall on one lane, all lanes being alike."""
-    mine, others = np.floor(told["mine"] / spread), np.ceil(told["others"] / spread)
+    mine, theirs = np.floor(told["mine"] / spread), np.ceil(told["theirs"] / spread)
     n, rest = np.ceil(told["n"] / spread), np.ceil(told["rest"] / spread)
-    return float(hypergeom.sf(mine - 1, int(n + rest), int(mine + others), int(n)))
+    return hypergeom.sf(mine - 1, n + rest, mine + theirs, n)
 
 
 def _burst(leg: pd.DataFrame) -> float:
@@ -171,7 +190,7 @@ def _burst(leg: pd.DataFrame) -> float:
     sums = leg.groupby("lane")[["late", "judged"]].transform("sum")
     rate = (sums["late"] + 0.5) / (sums["judged"] + 1)
     z = (leg["late"] - leg["judged"] * rate) / np.sqrt(leg["judged"] * rate * (1 - rate))
-    ranges = z.groupby(leg["lane"]).apply(lambda s: s.diff().abs().mean())
+    ranges = z.groupby(leg["lane"]).diff().abs().groupby(leg["lane"]).mean()
     return float(max((ranges / 1.128).pow(2).mean(), 1.0)) if ranges.notna().any() else 1.0
 
 
@@ -179,7 +198,7 @@ def _told(leg: pd.DataFrame, lane: int, since: pd.Timestamp) -> dict:
     now, own = leg["month"] >= since, leg["lane"].eq(lane)
     mine, others = leg[now & own], leg[now & ~own]
     came = mine["late"].where(mine["late_days"].notna(), 0.0)
-    out = {c: mine[c].iloc[0] for c in LANE} | {"since": since}
+    out = {c: mine[c].iloc[0] for c in LANE} | {"since": since, "at_least": since == leg.loc[own, "month"].min()}
     out |= {"late": int(mine["late"].sum()), "judged": int(mine["judged"].sum())}
     out["late_days"] = (mine["late_days"] * came).sum() / came.sum() if came.sum() else np.nan
     return out | {"transit_days": _mean_days(mine), "transit_others": _mean_days(others)}
@@ -190,13 +209,19 @@ def _mean_days(rows: pd.DataFrame) -> float:
     return float((rows["transit_days"] * timed).sum() / timed.sum()) if timed.sum() else np.nan
 
 
-def late_sentences(flows: pd.DataFrame, against: str = "promised day") -> list[str]:
+def late_sentences(flows: pd.DataFrame, against: str = "promised day", late: pd.DataFrame | None = None) -> list[str]:
     """Return, for each late lane, since when it is late, how late and how much more than the others; or that none is.
+
+    `late` is what `late_lanes` returned, where it is known already.
 
     >>> late_sentences(pd.DataFrame(columns=["month", "leg", "from", "to", "judged", "late"]))
     []
     """
-    known, found = flows[flows["judged"] > 0], late_lanes(flows)
+    known = flows[flows["judged"] > 0]
+    if len(flows) and known.empty:
+        count = f"Deliveries recorded: {flows['deliveries'].sum():,}"
+        return [f"{count}; none has come and the day of none has passed, so none can be judged yet."]
+    found = late_lanes(flows) if late is None else late
     if known.empty or len(found):
         return [_late_words(row, against) for row in found.to_dict("records")]
     year = known[known["month"] > known["month"].max() - YEAR]

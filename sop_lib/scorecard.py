@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from sop_lib import finance, months
+from sop_lib import finance, flows, months
 from sop_lib.settings import Planning
 from sop_lib.tables import ALL
 
@@ -279,7 +279,10 @@ def on_time_in_full(facts: Facts) -> pd.DataFrame:
     """Order lines complete by the requested date over order lines."""
     lines = _order_lines(facts)
     return _parts(
-        lines, lines["in_time"] >= lines["ordered"], lines["ordered"].notna(), "order lines by requested date"
+        lines,
+        flows.complete(lines["in_time"], lines["ordered"]),
+        lines["ordered"].notna(),
+        "order lines by requested date",
     )
 
 
