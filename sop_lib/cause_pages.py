@@ -5,12 +5,17 @@ from IPython.display import HTML
 from markupsafe import Markup
 
 from sop_lib import causes, charts, page
+from sop_lib.lifting import NOT_WORTH, WAITS
 
-__all__ = ["by_family", "headline", "steps", "waterfall", "why"]
+__all__ = ["by_family", "counted", "headline", "steps", "waterfall", "why"]
 
 SHOWN = 5  # limits with a bar of their own, and family-months told in words
 NEEDS = ["inventory", "supply_costs", "plants"]
-COUNTED = "A unit counts in every month at whose end it is late, and in the month in which it is lost."
+COUNTED = (
+    "A unit counts in every month at whose end it is late, and in that in which it is lost; its margin counts once."
+)
+RUNS = "Units short because runs, lots or workers come in whole numbers are told first; the others share the rest."
+LONG = {cause: causes.words(cause, "") for cause in (NOT_WORTH, WAITS)}  # in the step of a waterfall, in a sentence
 
 
 def why(table: pd.DataFrame, *, planned: bool, unit: str, currency: str) -> HTML:
@@ -25,10 +30,19 @@ def why(table: pd.DataFrame, *, planned: bool, unit: str, currency: str) -> HTML
         return page.note("Nothing is short: every unit is served in its month.")
     worst = _worst(table)
     return page.together(
-        page.note(Markup("{} {}").format(headline(table, unit=unit, currency=currency), COUNTED)),
+        page.note(Markup("{} {}").format(headline(table, unit=unit, currency=currency), counted(table))),
         page.pair(waterfall(table, unit=unit, currency=currency), by_family(table)),
         page.bullets(list(worst["finding"])),
     )  # fmt: skip
+
+
+def counted(table: pd.DataFrame) -> str:
+    """Return how units and their margin are counted, and whole numbers where they are a cause.
+
+    >>> counted(pd.DataFrame({"subject": ["press"]})) == COUNTED
+    True
+    """
+    return f"{COUNTED} {RUNS}" if table["subject"].isin(["runs and lots", "whole workers"]).any() else COUNTED
 
 
 def headline(table: pd.DataFrame, *, unit: str, currency: str) -> Markup:
@@ -53,7 +67,8 @@ def headline(table: pd.DataFrame, *, unit: str, currency: str) -> Markup:
     ]
     what = f"{unit} late or lost" if column == "quantity" else "margin that waits or is lost"
     rows = table[table["cause"].eq(cause) & table["subject"].eq(subject)]
-    lead = Markup("All {1} {2}") if whole - part < 0.5 else Markup("{0} of {1} {2}")
+    alone = table.loc[table["quantity"].astype(float) > 0, ["cause", "subject"]].drop_duplicates()
+    lead = Markup("All {1} {2}") if len(alone) == 1 else Markup("{0} of {1} {2}")
     return Markup("{}: {}{}.").format(lead.format(*told, what), _words(cause, subject), _span(rows))
 
 
@@ -64,7 +79,7 @@ def waterfall(table: pd.DataFrame, *, unit: str, currency: str) -> HTML:
         return HTML("")
     drawn = charts.waterfall(bars, str(bars["unit"].iloc[0]))
     first = bars.iloc[0]
-    title = f"{first['step'][0].upper()}{first['step'][1:]} keeps back {first['text']} of {bars['text'].iloc[-1]}"
+    title = f"{first['text']} of {bars['text'].iloc[-1]} late or lost: {LONG.get(first['step'], first['step'])}"
     alt = f"Shortage by cause, in {first['unit']}, adding up to the whole; the largest cause first."
     return page.figure(drawn, title=title, alt=alt, source="gap_causes", wide=False)
 
@@ -91,10 +106,14 @@ def steps(table: pd.DataFrame, *, unit: str, currency: str) -> pd.DataFrame:
 
 
 def _column(table: pd.DataFrame, unit: str) -> str:
-    """Return what families are added in: units where they share one, else margin where it is known."""
-    if unit:
-        return "quantity"
-    return "margin" if len(table) and table["margin"].notna().all() else ""
+    """Return what families are added in: units where they share one, else margin where it can be added."""
+    return "quantity" if unit else "margin" if _valued(table) else ""
+
+
+def _valued(table: pd.DataFrame) -> bool:
+    """Return whether every family's margin is known and none below zero, so that parts add up to a whole."""
+    margin = table["margin"].astype(float)
+    return bool((margin >= 0).all() and margin.sum() > 0)
 
 
 def _sums(table: pd.DataFrame, column: str) -> pd.Series:
@@ -109,11 +128,11 @@ def _shown(value: float, column: str, currency: str) -> str:
 
 
 def _words(cause: str, subject: str) -> str:
-    return causes.WORDS[cause].format(subject)
+    return causes.words(cause, subject)
 
 
 def _name(cause: str, subject: str) -> str:
-    return cause if cause == causes.NOT_WORTH else _words(cause, subject)
+    return cause if cause in LONG else _words(cause, subject)
 
 
 def _span(rows: pd.DataFrame) -> str:
@@ -150,6 +169,6 @@ def _whole(value: float) -> str:
 
 def _worst(table: pd.DataFrame) -> pd.DataFrame:
     """Return the rows that hold most margin, else most units."""
-    by = "margin" if table["margin"].notna().all() else "quantity"
+    by = "margin" if _valued(table) else "quantity"
     ranked = table.assign(most=-table[by].astype(float).round(6))
     return ranked.sort_values(["most", "month", "family", "cause", "subject"], kind="stable").head(SHOWN)

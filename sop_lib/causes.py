@@ -3,38 +3,40 @@
 A limit is a cause where it costs most on the cheapest way to make the unit in time (`rents`), looked at over each
 stretch of short months of a family, since what is owed in one is made at the cost of the next. Such limits are
 lifted, the kept plan is solved again, and the limits that stand in the way next are added, until nothing is short
-or nothing stands in the way. What could serve the unit on a dearer way is no cause but an option. The shares are
-Shapley values of the plans with each part of these limits lifted: of a unit that two limits keep back together, or
-that either alone would free, each has half. Nobody is served worse than in the plan as it is, and a unit that some
-of the limits free stays free where more are lifted: so no share is below zero, and they add up to the shortage.
-What no lifted limit frees is not worth its cost.
+or nothing stands in the way; so is a rule, or a frozen plan of months in which such a limit costs most, that alone
+frees `CROWDS` of a family's shortage, as where it makes another family take the line. The shares are Shapley values of
+the plans with each part of these limits lifted: of a unit that two limits keep back together, or that either alone
+would free, each has half. Nobody is served worse than in the plan as it is, and a unit that some of the limits free
+stays free where more are lifted: so no share is below zero, and they add up to the shortage. What no lifted limit frees
+is not worth its cost where it is lost, and waits because that costs less where it is owed; without a route up to its
+month, nothing says how it can be made.
 
-More than `MOST` limits are shared by cause, then among the limits of a cause by what each alone frees. Where service
-comes first the prices that find the limits are those of the plan that serves at a hundred times the price of a lost
-sale, and no price is told. A longer wait is no cause, as an order that waits is late.
-Source: Shapley (1953), "A value for n-person games".
+Whole numbers (minimum runs, lots, prices of runs, whole workers) are dropped first: what that frees is theirs, and only
+the rest is shared, so that no plan with limits lifted has any. More than `MOST` limits that hang together are shared by
+cause (`sharing`). Where service comes first the prices that find the limits are those of the plan that serves at a
+hundred times the price of a lost sale, and no price is told. A longer wait is no cause, as an order that waits is late.
 """
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from itertools import combinations
-from math import comb
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from sop_lib import lifting, rents, supply_model, supply_tables
-from sop_lib.lifting import NOT_WORTH, Limit
+from sop_lib import lifting, rents, sharing, supply_model, supply_numbers, supply_tables
+from sop_lib.lifting import NO_ROUTE, NOT_WORTH, WAITS, Limit
 from sop_lib.supply_model import Kept
 from sop_lib.tables import ALL
 
-__all__ = ["WORDS", "causes", "shapley", "shortage"]
+__all__ = ["WORDS", "causes", "shortage", "words"]
 
 MOST, LARGE = 6, 20_000  # limits shared exactly: 64 plans; quantities from which two fewer are
 ROUNDS = 12
 DUST = 1e-6  # units, and part of a month's demand, that a solver leaves
 AT_ANY_COST = 100.0
+CROWDS = 0.05  # of a family's shortage
+RULES = {"level strategy", "rate change"}  # that may make another family take a line
 
 Lifted = Callable[[Iterable[Limit]], np.ndarray]
 
@@ -48,18 +50,35 @@ def causes(kept: Kept, margin: pd.Series, scenario: str = "base") -> pd.DataFram
     short = shortage(kept)
     if not bool((short > 0).any()):
         return supply_tables.empty("gap_causes")
-    lift = _lifter(kept, short)
-    found, rows = _players(kept, short, lift)
-    parts = _shares(found, short.values, lift, _most(kept))
-    return _table(short, parts, rows, margin, kept.switches.objective == "least cost").assign(scenario=scenario)[
-        list(supply_tables.empty("gap_causes"))
-    ]
+    base = _divisible(kept)
+    rest = short if base is kept else short.copy(data=np.minimum(shortage(base), short))
+    lift, lost = _lifter(base, rest)
+    found, rows = _players(base, rest, lift)
+    parts = _parts(base, found, rows, (rest.values, lift, lost)) | _whole(kept, (short - rest).values)
+    told = _table(short, parts, rows, kept.switches.objective == "least cost")
+    told = told.assign(margin=_margin(told, kept, short, margin), scenario=scenario)
+    return told[list(supply_tables.empty("gap_causes"))]
 
 
 def shortage(kept: Kept) -> xr.DataArray:
     """Return the units late or lost per family and month, as `gap.late` has them."""
     late = supply_tables.late_units(kept.problem, kept.plan)
     return late.where(late > DUST * kept.problem["demand"], 0.0)
+
+
+def _divisible(kept: Kept) -> Kept:
+    """Return the plan without whole numbers, in which nobody is served worse; the kept one where it has none."""
+    if not kept.answer.whole:
+        return kept
+    p = _nobody_worse(kept)
+    free = p.assign({name: xr.zeros_like(p[name]) for name in ("min_run", "lot", "setup_cost")})
+    return supply_model.keep(free, replace(kept.switches, whole_workers=False))
+
+
+def _whole(kept: Kept, freed: np.ndarray) -> dict[Limit, np.ndarray]:
+    """Return what is short because runs, lots or workers come in whole numbers."""
+    rule = "runs and lots" if supply_numbers.has_runs(kept.problem) else "whole workers"
+    return {("policy", rule): np.where(freed > DUST, freed, 0.0)} if kept.answer.whole else {}
 
 
 def _most(kept: Kept) -> int:
@@ -75,11 +94,12 @@ def _nobody_worse(kept: Kept) -> xr.Dataset:
     return kept.problem.assign({n: cells.transpose("family", "month") for n, cells in most.items()})
 
 
-def _lifter(kept: Kept, short: xr.DataArray) -> Lifted:
-    """Return the function that gives the shortage with some limits lifted, each plan solved once."""
-    p, solved, starts = _nobody_worse(kept), {frozenset[Limit](): short.values}, {kept.switches.strategy: kept}
+def _lifter(kept: Kept, short: xr.DataArray) -> tuple[Lifted, Lifted]:
+    """Return the functions that give what is short, and what is lost of it, with limits lifted; solved once each."""
+    p, starts = _nobody_worse(kept), {kept.switches.strategy: kept}
+    solved = {frozenset[Limit](): (short.values, kept.plan["lost"].transpose("family", "month").values)}
 
-    def late(chosen: Iterable[Limit]) -> np.ndarray:
+    def plan(chosen: Iterable[Limit]) -> tuple[np.ndarray, np.ndarray]:
         key = frozenset(chosen)
         if key not in solved:
             changed, rules = lifting.lifted(p, kept.switches, key)
@@ -87,13 +107,13 @@ def _lifter(kept: Kept, short: xr.DataArray) -> Lifted:
                 starts[rules.strategy] = supply_model.keep(
                     kept.problem, replace(kept.switches, strategy=rules.strategy)
                 )
-            plan = supply_model.again(starts[rules.strategy], changed, rules)
-            left = supply_tables.late_units(kept.problem, plan).values
+            found = supply_model.again(starts[rules.strategy], changed, rules)
+            left = supply_tables.late_units(kept.problem, found).values
             left = np.where(left > DUST * np.maximum(p["demand"].values, 1.0), left, 0.0)
-            solved[key] = np.minimum(left, short.values)
+            solved[key] = np.minimum(left, short.values), found["lost"].transpose("family", "month").values
         return solved[key]
 
-    return late
+    return lambda chosen: plan(chosen)[0], lambda chosen: np.minimum(*plan(chosen))
 
 
 def _priced(kept: Kept, chosen: Iterable[Limit]) -> Kept:
@@ -123,9 +143,23 @@ def _players(kept: Kept, short: xr.DataArray, lift: Lifted) -> tuple[list[Limit]
         if not new:
             break
         found += new
-    every = pd.concat([rows for rows in told if len(rows)] or told[:1])
+    every = pd.concat([rows for rows in told if len(rows)] or [rents.rents(kept, short > np.inf)])
     key = ["family", "month", "cause", "subject"]
-    return found + _overlooked(kept, found, lift), every.drop_duplicates(key, ignore_index=True)
+    every = every.drop_duplicates(key, ignore_index=True)
+    found += _overlooked(kept, found, lift)
+    return found + _crowding(kept, found, every, lift), every
+
+
+def _crowding(kept: Kept, found: list[Limit], rows: pd.DataFrame, lift: Lifted) -> list[Limit]:
+    """Return the rules, and frozen plans of the months in which a limit costs, that free a good part of a shortage."""
+    whole = lift([]).sum(axis=1)
+    known = [pair in set(found) for pair in zip(rows["cause"], rows["subject"], strict=True)]
+    scarce = kept.problem["month"].isin(rows["binds"][known].to_numpy())
+    firm = (kept.problem["firm"].notnull() & scarce).any(["family", "month"])
+    frozen = firm["plant"].values[firm.values]
+    tried = {("frozen plan", str(plant)) for plant in frozen} | {("policy", rule) for rule in RULES}
+    pool = [x for x in lifting.limits(kept.problem, kept.switches) if x in tried and x not in found]
+    return [x for x in pool if bool((whole - lift([x]).sum(axis=1) > np.maximum(CROWDS * whole, DUST)).any())]
 
 
 def _overlooked(kept: Kept, found: list[Limit], lift: Lifted) -> list[Limit]:
@@ -145,60 +179,43 @@ def _overlooked(kept: Kept, found: list[Limit], lift: Lifted) -> list[Limit]:
 # Shares that add up
 
 
-def shapley(worth: Callable[[tuple[int, ...]], np.ndarray], players: int) -> np.ndarray:
-    """Return each player's part of what all of them free, per cell: its average over all orders of lifting.
-
-    `worth` gives the shortage per cell when some players, in rising order, are lifted. A cell is as short as under
-    the best part of these players; where a part leaves nothing short, more of them are not asked.
-
-    >>> left = {(): 10.0, (0,): 10.0, (1,): 4.0, (0, 1): 0.0}
-    >>> shapley(lambda lifted: np.array([left[lifted]]), 2).ravel().tolist()
-    [2.0, 8.0]
-    """
-    value: dict[tuple[int, ...], np.ndarray] = {(): worth(())}
-    parts = np.zeros((players, *value[()].shape))
-    for size in range(1, players + 1):
-        for lifted in combinations(range(players), size):
-            before = [value[tuple(x for x in lifted if x != n)] for n in lifted]
-            least = np.minimum.reduce(before)
-            value[lifted] = np.minimum(least, worth(lifted)) if least.any() else least
-            for n, was in zip(lifted, before, strict=True):
-                parts[n] += (was - value[lifted]) / (players * comb(players - 1, size - 1))
-    return parts
-
-
-def _shares(found: list[Limit], short: np.ndarray, lift: Lifted, most: int) -> dict[Limit, np.ndarray]:
-    """Return units per limit, family and month, and what is not worth its cost."""
-    groups = _groups(sorted(found), short, lift, most)
-    each = shapley(lambda chosen: lift(limit for n in chosen for limit in groups[n]), len(groups))
-    out: dict[Limit, np.ndarray] = {}
-    for group, part in zip(groups, each, strict=True):
-        out |= _split(group, part, short, lift)
+def _parts(kept: Kept, found: list[Limit], rows: pd.DataFrame, plans: tuple) -> dict[Limit, np.ndarray]:
+    """Return units per limit, family and month, and what no limit keeps back."""
+    short, lift, lost = plans
+    found = sorted(found)
+    out = sharing.shares(found, _ways(kept, found, rows, lift), short, lift, _most(kept))
     freed = sum(out.values(), start=np.zeros_like(short))
     left = np.where(short - freed > DUST, short - freed, np.where(freed > 0, 0.0, short))
     exact = np.divide(short - left, freed, out=np.zeros_like(short), where=freed > 0)
-    return {limit: part * exact for limit, part in out.items()} | {(NOT_WORTH, ALL): left}
+    return {limit: part * exact for limit, part in out.items()} | _unfreed(kept, left, lift(found), lost(found))
 
 
-def _groups(found: list[Limit], short: np.ndarray, lift: Lifted, most: int) -> list[list[Limit]]:
-    """Return the limits one by one if they are few, else by cause, the causes that free least together."""
-    if len(found) <= most:
-        return [[limit] for limit in found]
-    by_cause = [[x for x in found if x[0] == cause] for cause in sorted({cause for cause, _ in found})]
-    freed = [float((short - lift(group)).sum()) for group in by_cause]
-    ranked = [by_cause[n] for n in np.argsort([-round(f, 6) for f in freed], kind="stable")]
-    last = [limit for group in ranked[most - 1 :] for limit in group]
-    return [*ranked[: most - 1], *([last] if last else [])]
+def _unfreed(kept: Kept, left: np.ndarray, late: np.ndarray, lost: np.ndarray) -> dict[Limit, np.ndarray]:
+    """Return what stays short with every limit lifted: no route, not worth its cost, or cheaper to wait."""
+    closed = (kept.problem["limit"] <= 0).all(["plant", "source"]).transpose("family", "month").values
+    none = np.logical_and.accumulate(closed, axis=1)
+    never = left * np.divide(lost, late, out=np.ones_like(late), where=late > 0)
+    return {
+        NO_ROUTE: np.where(none, left, 0.0), (NOT_WORTH, ALL): np.where(none, 0.0, never),
+        (WAITS, ALL): np.where(none, 0.0, left - never),
+    }  # fmt: skip
 
 
-def _split(group: list[Limit], part: np.ndarray, short: np.ndarray, lift: Lifted) -> dict[Limit, np.ndarray]:
-    """Return a group's part by limit, by what each of them alone frees; evenly where none does."""
-    if len(group) == 1:
-        return {group[0]: part}
-    alone = np.array([short - lift([limit]) for limit in group])
-    whole = alone.sum(axis=0)
-    shares = np.where(whole > DUST, alone / np.where(whole > DUST, whole, 1.0), 1 / len(group))
-    return {limit: share * part for limit, share in zip(group, shares, strict=True)}
+def _ways(kept: Kept, found: list[Limit], rows: pd.DataFrame, lift: Lifted) -> np.ndarray:
+    """Return, per limit and family, the limit's largest price; 1 where it has none but lifting it serves the family."""
+    names = kept.problem["family"].values.tolist()
+    prices = rows.groupby(["cause", "subject", "family"])["price"].max()
+    ways = np.array([[float(prices.get((*limit, name), 0.0)) for name in names] for limit in found])
+    ways = ways.reshape(len(found), len(names))
+    served = (lift([]) - lift(found) > DUST).any(axis=1)
+    unpriced = ~(ways > 0).any(axis=1)
+    for n in np.flatnonzero(unpriced | bool((served & ~(ways > 0).any(axis=0)).any())):
+        rest = [limit for limit in found if limit != found[n]]
+        alone = (lift([]) - lift([found[n]]) > DUST).any(axis=1)
+        helps = alone | ((lift(rest) - lift(found) > DUST).any(axis=1) if unpriced[n] else False)
+        ways[n] = np.where((ways[n] <= 0) & helps & (unpriced[n] | ~(ways > 0).any(axis=0)), 1.0, ways[n])
+    ways[:, served & ~(ways > 0).any(axis=0)] = 1.0
+    return ways
 
 
 # The table
@@ -208,12 +225,20 @@ WORDS = {
     "capacity": "capacity of {}", "people": "people at {}", "subcontracting": "what subcontractors of {} give",
     "material": "supply of {}", "lead time": "the lead time of {}", "frozen plan": "the frozen plan of {}",
     "storage": "storage, {}", "policy": "the rule '{}'", NOT_WORTH: "it costs more to serve than it earns",
+    WAITS: "waiting costs less than serving it in time",
 }  # fmt: skip
 
 
-def _table(
-    short: xr.DataArray, parts: dict[Limit, np.ndarray], rows: pd.DataFrame, margin: pd.Series, priced: bool
-) -> pd.DataFrame:
+def words(cause: str, subject: str) -> str:
+    """Return what keeps units back.
+
+    >>> words("capacity", "press")
+    'capacity of press'
+    """
+    return "nothing says how it can be made" if (cause, subject) == NO_ROUTE else WORDS[cause].format(subject)
+
+
+def _table(short: xr.DataArray, parts: dict[Limit, np.ndarray], rows: pd.DataFrame, priced: bool) -> pd.DataFrame:
     cells = [
         short.copy(data=part).rename("quantity").to_series().reset_index().assign(cause=cause, subject=subject)
         for (cause, subject), part in parts.items()
@@ -222,12 +247,22 @@ def _table(
     told = _with_rents(told, rows)
     whole = told.groupby(["family", "month"])["quantity"].transform("sum")
     told = told.assign(
-        share=(told["quantity"] / whole).clip(upper=1.0), margin=told["quantity"] * told["family"].map(margin),
-        price=told["price"] if priced else np.nan,
+        share=(told["quantity"] / whole).clip(upper=1.0), price=told["price"] if priced else np.nan,
     )  # fmt: skip
     told["finding"] = [_finding(row, total) for row, total in zip(told.itertuples(), whole, strict=True)]
     order = told.assign(most=-told["quantity"].round(6)).sort_values(["month", "family", "most", "cause", "subject"])
     return order.drop(columns="most").reset_index(drop=True)
+
+
+def _margin(told: pd.DataFrame, kept: Kept, short: xr.DataArray, margin: pd.Series) -> pd.Series:
+    """Return the margin of the units newly late in a month: those beyond what was owed at the end of the month before.
+
+    So a unit that waits for months is valued once.
+    """
+    before = kept.plan["backlog"].transpose("family", "month").shift(month=1).fillna(0.0)
+    new = (short - before).clip(min=0).rename("new").to_series().reset_index()
+    units = told[["family", "month"]].merge(new, on=["family", "month"], how="left", validate="many_to_one")["new"]
+    return told["share"] * units.to_numpy() * told["family"].map(margin)
 
 
 def _with_rents(told: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
@@ -240,9 +275,7 @@ def _with_rents(told: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _finding(row, whole: float) -> str:
-    words = WORDS[row.cause].format(row.subject)
     when = f", tightest in {row.binds:%B %Y}" if pd.notna(row.binds) else ""
-    each = f", which adds {row.price:,.2f} to the cost of one more" if pd.notna(row.price) else ""
     part = f"{row.quantity:,.0f} of {whole:,.0f}" if row.share < 1 - DUST else f"All {whole:,.0f}"
     said = f"{part} units of {row.family} late or lost in {row.month:%B %Y}"
-    return f"{said}: {words}{when}{each}."
+    return f"{said}: {words(row.cause, row.subject)}{when}."

@@ -13,10 +13,11 @@ import xarray as xr
 
 from sop_lib.supply_data import FREE, Switches
 
-__all__ = ["CAUSES", "NOT_WORTH", "Limit", "lead_months", "lifted", "limits"]
+__all__ = ["CAUSES", "NOT_WORTH", "NO_ROUTE", "WAITS", "Limit", "lead_months", "lifted", "limits"]
 
 Limit = tuple[str, str]  # cause, and the resource, plant, material, store or rule it is of
-NOT_WORTH = "not worth its cost"
+NOT_WORTH, WAITS = "not worth its cost", "cheaper to wait"
+NO_ROUTE: Limit = ("policy", "no route")
 MANY = 1e6  # workers
 LONG = 10.0  # overtime of a worker, in regular hours
 

@@ -244,7 +244,9 @@ def _why(plan: Plan) -> list[HTML]:
     causes, words = plan["gap_causes"], {"unit": plan.unit, "currency": plan.currency}
     if causes.empty:
         return []
-    told = Markup("Why, over the whole plan: {}").format(cause_pages.headline(causes, **words))
+    told = Markup("Why, over the whole plan: {} {}").format(
+        cause_pages.headline(causes, **words), cause_pages.counted(causes)
+    )
     return [page.note(told), page.pair(cause_pages.waterfall(causes, **words), cause_pages.by_family(causes))]
 
 

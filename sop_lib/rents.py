@@ -4,6 +4,7 @@ A way is a plant, a source and a month not after the one that is short, from whi
 direct cost and the price of every limit it meets, as the solved model prices them. In the best plan no way is cheaper
 than the unit is worth, so on the cheapest one the limits' prices, the rents, make up the difference.
 Later months are no way: a unit that comes later is late. Same-month ways alone miss stock that could not be built.
+Ways, and limits, that differ by less than `NEAR` of the rent are equally near: no cent decides who is the cause.
 Source: complementary slackness; Chopra and Meindl, *Supply Chain Management*, on the value of constraints.
 """
 
@@ -18,7 +19,8 @@ from sop_lib.supply_model import Kept
 __all__ = ["leading", "rents"]
 
 PRICED = 1e-6  # a smaller rent is none
-TIED = 1e-5  # ways this close in price, as a share of it, are equally cheap
+TIED = 1e-5  # prices this close, as a share of them, are the same
+NEAR = 0.05  # ways whose prices differ by less, as a share of the rent on the cheapest, are equally cheap
 COLUMNS = ["family", "month", "cause", "subject", "begins", "binds", "price"]
 
 Rents = dict[Limit, xr.DataArray]
@@ -53,7 +55,7 @@ def leading(rows: pd.DataFrame, known: list[Limit]) -> list[Limit]:
     seen = [pair in set(known) for pair in zip(rows["cause"], rows["subject"], strict=True)]
     new = new[~np.array(seen, dtype=bool)]
     most = new.groupby(["family", "stretch"])["price"].transform("max")
-    chosen = new[new["price"] >= most * (1 - TIED)]
+    chosen = new[new["price"] > most * (1 - NEAR)]
     return sorted(set(zip(chosen["cause"], chosen["subject"], strict=True)))
 
 
@@ -74,9 +76,17 @@ def _of_family(kept: Kept, f: int, short: np.ndarray, prices: tuple, found: tupl
         total = price[:, :, : t + 1] + (so_far[t] - so_far[: t + 1])
         least = total.min(initial=np.inf)
         if np.isfinite(least):
-            ways = np.argwhere(total <= least + TIED * max(1.0, abs(least)))
+            rent = _rent(f, t, np.argwhere(total == least)[0], found)
+            ways = np.argwhere(total <= least + max(NEAR * rent, TIED * max(1.0, abs(least))))
             out += [(name, _month(kept, t), *row) for row in _on_ways(kept, f, t, ways, found)]
     return out
+
+
+def _rent(f: int, t: int, way: np.ndarray, found: tuple[Rents, Rents]) -> float:
+    """Return what all limits add to the price of a way."""
+    made, wait = found
+    at = sum(float(cells.values[f][tuple(way)]) for cells in made.values())
+    return at + sum(float(cells.values[f, way[2] : t].sum()) for cells in wait.values())
 
 
 def _month(kept: Kept, t: int) -> pd.Timestamp:

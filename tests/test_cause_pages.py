@@ -53,6 +53,39 @@ def test_without_margins_unlike_units_are_not_added():
     assert "<figure" not in cause_pages.why(bare, planned=True, unit="", currency="EUR").data
 
 
+@pytest.mark.parametrize("bad", [-9.0, float("nan")])
+def test_a_family_without_a_margin_to_add_leaves_units_per_family_and_no_money(bad):
+    table = TABLE.assign(margin=[36000.0, 40000.0, 4000.0, bad])
+    assert cause_pages.steps(table, unit="", currency="EUR").empty
+    said = cause_pages.headline(table, unit="", currency="EUR").striptags()
+    assert said.startswith("Barbecues: 1,900 of 2,000 units late or lost: capacity of press line")
+    told = words(cause_pages.why(table, planned=True, unit="", currency="EUR"))
+    assert "margin that waits" not in told
+    assert told.index("1,000 units of Barbecues") < told.index("50 units of Heaters")
+
+
+def test_all_is_said_only_of_the_one_cause():
+    table = TABLE.assign(quantity=[900.0, 1000.0, 0.3, 0.1])
+    assert cause_pages.headline(table, unit="units", currency="EUR").striptags().startswith("1,900 of 1,900 units")
+    unpaid = TABLE.assign(margin=[36000.0, 40000.0, 0.0, 0.0])
+    assert "All" not in cause_pages.headline(unpaid, unit="", currency="EUR").striptags()
+
+
+@pytest.mark.parametrize("cause", ["not worth its cost", "cheaper to wait"])
+def test_the_title_of_the_waterfall_is_a_sentence_whatever_comes_first(cause):
+    table = pd.DataFrame([row("A", MAY, cause, "ALL", 100.0, 50.0), row("B", MAY, "people", "Tarn", 40.0, 4.0)])
+    long = {"not worth its cost": "it costs more to serve than it earns"}
+    said = long.get(cause, "waiting costs less than serving it in time")
+    told = words(cause_pages.waterfall(table, unit="pieces", currency="EUR"))
+    assert f"100 of 140 late or lost: {said}" in told
+    assert cause_pages.steps(table, unit="pieces", currency="EUR")["step"].iloc[0] == cause
+
+
+def test_whole_numbers_are_said_to_come_first():
+    lots = TABLE.assign(cause="policy", subject="runs and lots")
+    assert cause_pages.RUNS in words(cause_pages.why(lots, planned=True, unit="units", currency="EUR"))
+
+
 def test_the_waterfall_is_the_sum_of_the_cells():
     bars = cause_pages.steps(TABLE, unit="units", currency="EUR")
     assert bars["step"].tolist() == ["capacity of press line", "people at Tarn", "not worth its cost", "late or lost"]
@@ -72,7 +105,9 @@ def test_limits_beyond_the_first_five_stand_together():
 def test_the_section_shows_families_by_cause_and_the_worst_months():
     told = words(cause_pages.why(TABLE, planned=True, unit="units", currency="EUR"))
     assert "Barbecues 1,900 100 – 2,000 Heaters – – 50 50" in told
-    assert "Capacity of press line keeps back 1,900 of 2,050" in told
+    assert "1,900 of 2,050 late or lost: capacity of press line" in told
+    assert cause_pages.COUNTED in told
+    assert cause_pages.RUNS not in told
     assert told.index("50 units of Heaters") < told.index("1,000 units of Barbecues")
 
 

@@ -80,8 +80,7 @@ def test_the_row_says_what_binds_when_and_at_which_price():
     assert (row.quantity, row.share, row.margin, row.price) == (15.0, 1.0, 600.0, 100.0)
     assert (row.begins, row.binds) == (pd.Timestamp("2026-11-01"), pd.Timestamp("2027-01-01"))
     assert row.finding == (
-        "All 15 units of Grills late or lost in January 2027: capacity of press, tightest in January 2027, "
-        "which adds 100.00 to the cost of one more."
+        "All 15 units of Grills late or lost in January 2027: capacity of press, tightest in January 2027."
     )
 
 
@@ -183,6 +182,104 @@ def test_more_limits_than_can_be_shared_exactly_still_add_up():
     found = rows.set_index("family")
     assert (found["subject"] == "line of " + found.index).all()
     assert found["quantity"].tolist() == pytest.approx([5.0] * 9)
+
+
+def test_strangers_get_nothing_of_a_family_however_many_limits_there_are():
+    """The first of eight families needs its own line and a finishing cell, both five units too small."""
+    p = many_lines(8)
+    usage = np.vstack([np.eye(8), np.eye(8)[0]])
+    p = p.drop_dims("resource").assign_coords(resource=[*p["resource"].values, "finishing"])
+    p = p.assign(plant_of=("resource", ["Tarn"] * 9), capacity=15.0, usage=array(usage, "resource", "family"))
+    rows = causes.causes(keep(p), pd.Series(1.0, p["family"].values)).set_index(["family", "subject"])["quantity"]
+    assert rows["F0"].to_dict() == pytest.approx({"finishing": 2.5, "line of F0": 2.5})
+    assert all(rows[f"F{n}"].to_dict() == pytest.approx({f"line of F{n}": 5.0}) for n in range(1, 8))
+
+
+def test_a_set_too_large_to_share_exactly_is_split_among_the_limits_on_a_familys_ways():
+    """Eight families on one line of 150, each with a cell of its own: the cells get their own families' units."""
+    p = many_lines(8)
+    usage = np.vstack([np.eye(8), np.ones(8)])
+    p = p.drop_dims("resource").assign_coords(resource=[*p["resource"].values, "line of all"])
+    capacity = array([[15.0]] * 8 + [[100.0]], "resource", "month")
+    p = p.assign(plant_of=("resource", ["Tarn"] * 9), capacity=capacity, usage=array(usage, "resource", "family"))
+    rows = told(p.assign(lost_cost=array(np.arange(100.0, 108.0), "family")))
+    strangers = rows[(rows["subject"] != "line of all") & (rows["subject"] != "line of " + rows["family"])]
+    assert strangers.empty
+    assert "line of all" in set(rows["subject"])
+
+
+def test_what_waits_at_a_profit_is_not_called_worthless():
+    """Hiring for one month costs 500, a month of waiting 1; every unit is served, and nothing lost."""
+    p = people([10, 10, 20, 0, 0], hiring_cost=500.0, backlog_cost=1.0, backlog_months=2.0, holding_cost=99.0)
+    rows = told(p)
+    assert rows["cause"].tolist() == ["cheaper to wait"]
+    assert rows["finding"].str.endswith(": waiting costs less than serving it in time.").all()
+
+
+def test_a_family_that_nothing_says_how_to_make_is_not_called_worthless():
+    rows = told(problem([10, 20], limit=0.0))
+    assert set(zip(rows["cause"], rows["subject"], strict=True)) == {("policy", "no route")}
+    assert rows["finding"].str.endswith(": nothing says how it can be made.").all()
+
+
+def crowded(demand: list, **numbers) -> xr.Dataset:
+    """Two families on one press; only B is short, and has no rule of its own."""
+    months = pd.date_range("2026-11-01", periods=3, freq="MS")
+    coords = {"family": ["A", "B"], "plant": ["Tarn"], "month": months, "resource": ["press"]}
+    p = xr.Dataset(coords=coords | {"source": list(supply_model.SOURCES)}).assign(
+        demand=array(demand, "family", "month"), lost_cost=100.0, holding_cost=1.0, usage=1.0, unit_cost=5.0,
+        limit=array([np.inf, 0, 0], "source"), plant_of=("resource", ["Tarn"]), capacity=100.0,
+    )  # fmt: skip
+    return p.assign(numbers)
+
+
+FROZEN = array([[[100, NAN, NAN]], [[NAN] * 3]], "family", "plant", "month")
+SLOW = array([[[10] * 3], [[np.inf] * 3]], "family", "plant", "month")
+CROWDED = {
+    ("frozen plan", "Tarn"): (crowded([[0, 0, 0], [50, 10, 10]], firm=FROZEN), RULES),
+    ("policy", "level strategy"): (crowded([[0, 0, 90], [90, 90, 0]]), Switches("level")),
+    ("policy", "rate change"): (
+        crowded([[0] * 3, [80] * 3], rate_opening=array([[60], [40]], "family", "plant"), rate_change_max=SLOW), RULES),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("limit", CROWDED)
+def test_a_rule_of_another_family_that_takes_the_line_is_a_cause_beside_the_line(limit):
+    kept = keep(*CROWDED[limit])
+    rows = causes.causes(kept, pd.Series({"A": 1.0, "B": 1.0}))
+    named = rows.groupby(["cause", "subject"])["quantity"].sum()
+    assert named[limit] == pytest.approx(named["capacity", "press"]) == rows["quantity"].sum() / 2
+
+
+def test_a_unit_that_waits_for_months_is_valued_once():
+    """Ten units owed from November to February count in each month and are worth 10 x 40 in all."""
+    rows = told(pressed([40, 30, 30, 30, 0], [30] * 5, backlog_cost=1.0, backlog_months=4.0, holding_cost=1.0))
+    assert rows["quantity"].tolist() == [10.0] * 4
+    assert rows["margin"].tolist() == [400.0, 0.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("dearer", [0.0, 0.01, -0.01, 1.0])
+def test_a_cent_does_not_decide_which_of_two_full_lines_is_the_cause(dearer):
+    rows = told(two_lines(dearer)).set_index("subject")["quantity"]
+    assert rows.to_dict() == pytest.approx({"b": 10.0, "t": 10.0})
+
+
+def two_lines(dearer: float) -> xr.Dataset:
+    coords = {"family": ["Grills"], "plant": ["Brek", "Tarn"], "month": AHEAD[:1], "resource": ["b", "t"]}
+    return xr.Dataset(coords=coords | {"source": list(supply_model.SOURCES)}).assign(
+        demand=60.0, lost_cost=100.0, usage=1.0, plant_of=("resource", ["Brek", "Tarn"]), capacity=20.0,
+        limit=array([np.inf, 0, 0], "source"), unit_cost=array([10, 10 + dearer], "plant"),
+    )  # fmt: skip
+
+
+def test_runs_and_lots_keep_what_dropping_them_frees_and_no_lifted_plan_has_whole_numbers(monkeypatch):
+    """Lots of 4 on a press of 10: 8 are made of 14; without lots 10, so that 2 are the lots' and 4 the press's."""
+    kept, solved, again = keep(pressed([14], [10], lot=4.0)), [], supply_model.again
+    monkeypatch.setattr(supply_model, "again", lambda *a: (solved.append(again(*a)), solved[-1])[1])
+    rows = causes.causes(kept, WORTH).set_index("subject")["quantity"]
+    assert rows.to_dict() == pytest.approx({"runs and lots": 2.0, "press": 4.0})
+    assert solved
+    assert not any(plan.attrs["whole"] for plan in solved)
 
 
 def many_lines(number: int) -> xr.Dataset:

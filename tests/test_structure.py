@@ -30,10 +30,10 @@ pooled weights forecast backtest baseline reconcile level_choice ranges model_re
 value_added demand advice inventory lots safety policy policy_replay mix supply_data supply_numbers supply_rules
 supply_rows supply_solver supply_vectors supply_model echelons flows distribution placement rough_cut supply_problem
 supply_tables stock_review stock_rolled procurement supply_changes master_schedule supply_trials supply supply_review
-load_review strategy_review lifting rents causes finance gap scenarios year_call scorecard display charts demand_charts
-history_charts supply_charts page demand_pages supply_pages cause_pages policy_pages stock_pages flow_pages
-schedule_pages briefing gap_review story family_page pack export workbench widgets verify steps publish schedule_file
-returned_schedule run closing lab adopt cli
+load_review strategy_review lifting rents sharing causes finance gap scenarios year_call scorecard display charts
+demand_charts history_charts supply_charts page demand_pages supply_pages cause_pages policy_pages stock_pages
+flow_pages schedule_pages briefing gap_review story family_page pack export workbench widgets verify steps publish
+schedule_file returned_schedule run closing lab adopt cli
 """
 ORDER = NAMES.split()
 PURE = ORDER[ORDER.index("history") : ORDER.index("charts")]
