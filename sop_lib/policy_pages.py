@@ -11,8 +11,9 @@ __all__ = ["promise_kept", "rule_sentence", "safety_stock"]
 UNITS = [*("fill rate", "cycle service"), "safety", "spread", "demand", "served", "stock", "value"]
 LOOKS: dict = dict.fromkeys(UNITS, "{:,.0f}") | {"promised": "{:.1%}", "achieved": "{:.1%}", "difference": "{:+.1%}"}
 MORE = (
-    "A backtest has few plans, and neighbouring ones are alike: resamples tell how far the share served could move by "
-    "chance. python -m benchmarks.replay WORKBOOK forecasts again from 36 origins and replays the policy on them."
+    "A backtest has few plans, and neighbouring ones are alike: the share served could move by chance at least as far "
+    "as resamples tell, that of one family farther. python -m benchmarks.replay WORKBOOK forecasts again from 36 "
+    "origins and replays the policy on them."
 )
 
 

@@ -110,7 +110,8 @@ def _figures(own: pd.DataFrame) -> dict:
 def _resampled(each: pd.DataFrame) -> tuple[float, float]:
     """Return between which shares served 90 % of resamples lie: as many plans drawn, each possibly more than once.
 
-    Blank for fewer than two plans. Source: Efron and Tibshirani, *An Introduction to the Bootstrap*, ch. 13.
+    Blank for fewer than two plans. Too narrow for a single family: neighbouring plans meet the same months.
+    Source: Efron and Tibshirani, *An Introduction to the Bootstrap*, ch. 13.
     """
     drawn = np.random.default_rng(SEED).integers(0, max(len(each), 1), (DRAWS, len(each)))
     sums = each[["served", "demand"]].to_numpy()[drawn].sum(axis=1)
@@ -133,7 +134,11 @@ def _finding(row) -> str:
     if np.isnan(row.achieved):
         return f"Not replayed: no plan whose errors from {WARM} earlier plans were known."
     plans = f"{row.origins:.0f} plans" if row.origins != 1 else "one plan"
-    sure = f"{row.low:.0%} to {row.high:.0%} in 90% of resamples of {plans}" if row.low == row.low else plans
+    sure = (
+        f"{row.low:.0%} to {row.high:.0%} in 90% of resamples of {plans}"
+        if row.family == ALL and row.low == row.low
+        else plans
+    )
     told = f"{row.promised:.1%} promised, {row.achieved:.1%} of what was {row.basis} served ({sure})"
     cut = f" A shorter lead was replayed where no more months were tested: {row.cut}." if row.cut else ""
     return f"{told}: {verdict(row.difference)}.{cut}"

@@ -185,7 +185,7 @@ def promises(replayed: pd.DataFrame) -> Figure:
     ax.set_xlabel("percent of units served from stock")
     ax.grid(visible=False, axis="y")
     ax.margins(y=0.1)
-    figure.legend(loc="outside upper right", ncols=4, fontsize=8.5)
+    figure.legend(loc="outside upper right", ncols=2, fontsize=8.5)
     return figure
 
 
