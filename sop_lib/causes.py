@@ -207,8 +207,8 @@ def _ways(kept: Kept, found: list[Limit], rows: pd.DataFrame, lift: Lifted) -> n
     prices = rows.groupby(["cause", "subject", "family"])["price"].max()
     ways = np.array([[float(prices.get((*limit, name), 0.0)) for name in names] for limit in found])
     ways = ways.reshape(len(found), len(names))
-    served = (lift([]) - lift(found) > DUST).any(axis=1)
-    unpriced = ~(ways > 0).any(axis=1)
+    served: np.ndarray = np.any(lift([]) - lift(found) > DUST, axis=1)
+    unpriced: np.ndarray = ~np.any(ways > 0, axis=1)
     for n in np.flatnonzero(unpriced | bool((served & ~(ways > 0).any(axis=0)).any())):
         rest = [limit for limit in found if limit != found[n]]
         alone = (lift([]) - lift([found[n]]) > DUST).any(axis=1)

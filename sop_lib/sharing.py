@@ -8,6 +8,7 @@ Source: Shapley (1953), "A value for n-person games".
 """
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from itertools import combinations
 from math import comb
 
@@ -54,10 +55,10 @@ def together(links: np.ndarray) -> list[tuple[list[int], np.ndarray]]:
     left = set(range(len(links)))
     while left:
         limits = {min(left)}
-        families = links[list(limits)].any(axis=0)
+        families: np.ndarray = np.any(links[sorted(limits)], axis=0)
         while more := set(np.flatnonzero(links[:, families].any(axis=1)).tolist()) - limits:
             limits |= more
-            families = links[sorted(limits)].any(axis=0)
+            families = np.any(links[sorted(limits)], axis=0)
         out.append((sorted(limits), families))
         left -= limits
     return out
@@ -77,10 +78,14 @@ def shares(found: list[Limit], prices: np.ndarray, short: np.ndarray, lift: Lift
 
     out: dict[Limit, np.ndarray] = {}
     for of, (own, limits, families) in zip(groups, sets, strict=True):
-        each = shapley(lambda chosen, here=families[:, None]: left(chosen) * here, len(of))
+        each = shapley(partial(_here, left, families), len(of))
         weights = {limit: prices[n] for limit, n in zip(own, limits, strict=True)}
         out |= _split(of, each, short, weights, lift)
     return out
+
+
+def _here(left: Callable, families: np.ndarray, chosen: tuple[int, ...]) -> np.ndarray:
+    return left(chosen) * families[:, None]
 
 
 def _groups(own: list[Limit], short: np.ndarray, families: np.ndarray, lift: Lifted, most: int) -> list[list[Limit]]:

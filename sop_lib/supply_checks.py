@@ -100,7 +100,7 @@ def stock_negative(tables: dict[str, pd.DataFrame], horizon: pd.DatetimeIndex) -
     rows = inventory[(inventory["month"] == closed) & (inventory["on_hand"] < 0)]
     names = listed(rows["product"].unique())
     text = f"Stock in {closed:%Y-%m} is below zero: {names}; it lowers the stock of its family, below zero it is owed."
-    found = {"rows": len(rows), "quantity": rows["on_hand"].sum()}
+    found = {"rows": len(rows), "quantity": rows["held"].sum()}
     remedy = "correct the count, or book what was shipped"
     return [issue("stock_negative", "inventory", names, text, remedy, **found)] if len(rows) else []
 
@@ -109,13 +109,14 @@ def stock_without_cost(tables: dict[str, pd.DataFrame], horizon: pd.DatetimeInde
     """Find products in stock at the last close whose unit cost no table says."""
     inventory, sales, products = tables["inventory"], tables["sales"], tables["products"]
     past = inventory[inventory["month"] < horizon[0]]
-    last = past[(past["month"] == past["month"].max()) & past["on_hand"].ne(0)]
+    held = past[["on_hand", "blocked", "in_transit"]].astype(float).fillna(0.0).sum(axis=1)
+    last = past.assign(held=held)[past["month"].eq(past["month"].max()) & held.ne(0)]
     costed = sales[sales["cost"].notna() & (sales["month"] < horizon[0])]
     listed_cost = products.dropna(subset="unit_cost")["product"]
     rows = last[~last["product"].isin({*listed_cost, *tables["prices"]["product"], *costed["product"]})]
     names = listed(rows["product"].unique())
     text = f"Nobody says what a unit of {names} costs: the stock of it counts in units, and has no value."
-    found = {"rows": len(rows), "quantity": rows["on_hand"].sum()}
+    found = {"rows": len(rows), "quantity": rows["held"].sum()}
     remedy = "give unit_cost in products, or prices"
     return [issue("stock_without_cost", "inventory", names, text, remedy, **found)] if len(rows) else []
 
