@@ -100,7 +100,7 @@ def stock_negative(tables: dict[str, pd.DataFrame], horizon: pd.DatetimeIndex) -
     rows = inventory[(inventory["month"] == closed) & (inventory["on_hand"] < 0)]
     names = listed(rows["product"].unique())
     text = f"Stock in {closed:%Y-%m} is below zero: {names}; it lowers the stock of its family, below zero it is owed."
-    found = {"rows": len(rows), "quantity": rows["held"].sum()}
+    found = {"rows": len(rows), "quantity": rows["on_hand"].sum()}
     remedy = "correct the count, or book what was shipped"
     return [issue("stock_negative", "inventory", names, text, remedy, **found)] if len(rows) else []
 
