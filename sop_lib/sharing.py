@@ -2,8 +2,8 @@
 
 Limits and families hang together where a limit has a price on a family's way, or lifting it serves the family. Sets
 that share nothing are lifted in the same plans, the first limit of each together, and so on, so that the plans to be
-solved are as many as the parts of the largest set. A set of too many limits is shared by cause; a cause's part of a
-family is split among its own limits alone.
+solved are as many as the parts of the largest set. In a set of too many limits those that no family has in common are
+lifted together; if that leaves too many, those of a cause are, and a family's part is split among its own limits alone.
 Source: Shapley (1953), "A value for n-person games".
 """
 
@@ -18,7 +18,7 @@ from sop_lib.lifting import Limit
 
 __all__ = ["shapley", "shares", "together"]
 
-DUST = 1e-6  # units
+ALONE = 1e-3  # of a shortage; what a limit frees alone and is less is none
 
 Lifted = Callable[[Iterable[Limit]], np.ndarray]
 
@@ -71,7 +71,7 @@ def shares(found: list[Limit], prices: np.ndarray, short: np.ndarray, lift: Lift
     `lift` gives the shortage per family and month with some limits lifted; up to `most` limits are shared exactly.
     """
     sets = [([found[n] for n in limits], limits, families) for limits, families in together(prices > 0)]
-    groups = [_groups(own, short * families[:, None], families, lift, most) for own, _, families in sets]
+    groups = [_groups(own, prices[limits], short * families[:, None], lift, most) for own, limits, families in sets]
 
     def left(chosen: tuple[int, ...]) -> np.ndarray:
         return lift(x for of in groups for n in chosen if n < len(of) for x in of[n])
@@ -88,15 +88,34 @@ def _here(left: Callable, families: np.ndarray, chosen: tuple[int, ...]) -> np.n
     return left(chosen) * families[:, None]
 
 
-def _groups(own: list[Limit], short: np.ndarray, families: np.ndarray, lift: Lifted, most: int) -> list[list[Limit]]:
-    """Return the limits one by one if they are few, else by cause, the causes that free least together."""
+def _groups(own: list[Limit], prices: np.ndarray, short: np.ndarray, lift: Lifted, most: int) -> list[list[Limit]]:
+    """Return the limits one by one if they are few, else those without a family in common together, else by cause."""
     if len(own) <= most:
         return [[limit] for limit in own]
+    apart = _apart(prices > 0)
+    if len(apart) <= most:
+        return [[own[n] for n in group] for group in apart]
     by_cause = [[x for x in own if x[0] == cause] for cause in sorted({cause for cause, _ in own})]
-    freed = [float((short - lift(group) * families[:, None]).sum()) for group in by_cause]
+    freed = [float((short - np.minimum(lift(group), short)).sum()) for group in by_cause]
     ranked = [by_cause[n] for n in np.argsort([-round(f, 6) for f in freed], kind="stable")]
     last = [limit for group in ranked[most - 1 :] for limit in group]
     return [*ranked[: most - 1], *([last] if last else [])]
+
+
+def _apart(links: np.ndarray) -> list[list[int]]:
+    """Return the limits in groups in which no two share a family; those with most families first.
+
+    >>> _apart(np.array([[1, 0], [1, 1], [0, 1]]) > 0)
+    [[1], [0, 2]]
+    """
+    groups: list[list[int]] = []
+    for n in np.argsort(-links.sum(axis=1), kind="stable").tolist():
+        free = [group for group in groups if not (links[group].any(axis=0) & links[n]).any()]
+        if free:
+            free[0].append(n)
+        else:
+            groups.append([n])
+    return groups
 
 
 def _split(groups: list[list[Limit]], each: np.ndarray, short: np.ndarray, weights: dict, lift: Lifted) -> dict:
@@ -108,7 +127,7 @@ def _split(groups: list[list[Limit]], each: np.ndarray, short: np.ndarray, weigh
     for group, part in zip(groups, each, strict=True):
         ways = np.array([weights[limit] for limit in group])[:, :, None]
         alone = np.array([short - lift([limit]) for limit in group]) * (ways > 0) if len(group) > 1 else ways + 0 * part
-        by = np.where(alone.sum(axis=0) > DUST, alone, ways)
+        by = np.where(alone.sum(axis=0) > ALONE * short, alone, ways)
         whole = by.sum(axis=0)
         own = np.divide(by, whole, out=np.zeros(by.shape), where=whole > 0)
         out |= {limit: share * part for limit, share in zip(group, own, strict=True)}

@@ -195,17 +195,29 @@ def test_strangers_get_nothing_of_a_family_however_many_limits_there_are():
     assert all(rows[f"F{n}"].to_dict() == pytest.approx({f"line of F{n}": 5.0}) for n in range(1, 8))
 
 
-def test_a_set_too_large_to_share_exactly_is_split_among_the_limits_on_a_familys_ways():
-    """Eight families on one line of 150, each with a cell of its own: the cells get their own families' units."""
+def common_line() -> xr.Dataset:
+    """Eight families on a line of 100, which lets the last six fill their own cells of 15; 20 of each are wanted."""
     p = many_lines(8)
     usage = np.vstack([np.eye(8), np.ones(8)])
     p = p.drop_dims("resource").assign_coords(resource=[*p["resource"].values, "line of all"])
     capacity = array([[15.0]] * 8 + [[100.0]], "resource", "month")
     p = p.assign(plant_of=("resource", ["Tarn"] * 9), capacity=capacity, usage=array(usage, "resource", "family"))
-    rows = told(p.assign(lost_cost=array(np.arange(100.0, 108.0), "family")))
-    strangers = rows[(rows["subject"] != "line of all") & (rows["subject"] != "line of " + rows["family"])]
-    assert strangers.empty
-    assert "line of all" in set(rows["subject"])
+    return p.assign(lost_cost=array(np.arange(100.0, 108.0), "family"))
+
+
+def test_limits_that_share_no_family_are_lifted_together_and_shared_exactly():
+    """A family of the last six needs both its cell and the line for its five; the first also lacks 15 of the line."""
+    rows = told(common_line()).set_index(["family", "subject"])["quantity"]
+    assert rows["F0"].to_dict() == pytest.approx({"line of all": 17.5, "line of F0": 2.5}, abs=1e-4)
+    assert rows["F1"].to_dict() == pytest.approx({"line of all": 7.5, "line of F1": 2.5}, abs=1e-4)
+    for n in range(2, 8):
+        assert rows[f"F{n}"].to_dict() == pytest.approx({"line of all": 2.5, f"line of F{n}": 2.5}, abs=1e-4)
+
+
+def test_where_too_many_limits_share_families_each_is_split_among_its_own(monkeypatch):
+    monkeypatch.setattr(causes, "MOST", 1)
+    rows = told(common_line())
+    assert rows[(rows["subject"] != "line of all") & (rows["subject"] != "line of " + rows["family"])].empty
 
 
 def test_what_waits_at_a_profit_is_not_called_worthless():
