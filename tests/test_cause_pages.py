@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from markupsafe import Markup
 
-from sop_lib import cause_pages, supply_tables
+from sop_lib import cause_pages, pack, supply_tables
 
 MAY, JUNE = pd.Timestamp("2027-05-01"), pd.Timestamp("2027-06-01")
 
@@ -79,6 +79,16 @@ def test_the_title_of_the_waterfall_is_a_sentence_whatever_comes_first(cause):
     told = words(cause_pages.waterfall(table, unit="pieces", currency="EUR"))
     assert f"100 of 140 late or lost: {said}" in told
     assert cause_pages.steps(table, unit="pieces", currency="EUR")["step"].iloc[0] == cause
+
+
+class Shown(dict):
+    """What the pack knows of a plan."""
+
+    unit, currency = "units", "EUR"
+
+
+def test_the_pack_says_how_often_a_waiting_unit_counts():
+    assert cause_pages.COUNTED in words(pack._why(Shown(gap_causes=TABLE))[0])
 
 
 def test_whole_numbers_are_said_to_come_first():
