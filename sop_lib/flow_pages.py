@@ -33,7 +33,7 @@ def arrivals(flow: pd.DataFrame, lane: pd.DataFrame, against: str) -> HTML:
         supply_charts.on_time_lines(known, late), title=said[0], alt=told, source="flows"
     )  # fmt: skip
     backwards = int(flow["left_out"].sum())
-    note = f"{backwards:,} deliveries came before they were shipped: no days on the way are read from them."
+    note = f"Deliveries that came before they were shipped: {backwards:,}. No days on the way are read from them."
     return page.together(
         chart,
         page.bullets(said[1:]),
