@@ -80,7 +80,8 @@ def delivered_before_shipped(tables: Tables, horizon: pd.DatetimeIndex) -> list[
     """Find deliveries that came before they were shipped: no day on the way is counted from them."""
     given = tables["shipments"]
     rows, worst = _wrong_order(given, before_shipped(given), "shipped_on", "delivered_on")
-    text = f"{len(rows):,} of {len(given):,} deliveries came before they were shipped; {worst}. No days are read from them."
+    text = f"{len(rows):,} of {len(given):,} deliveries came before they were shipped; {worst}. "
+    text += "Left out of days on the way, kept else."
     remedy = "correct shipped_on or delivered_on"
     found = {"rows": len(rows), "quantity": rows["shipped"].sum()}
     subject = listed(_lane(rows).unique())
@@ -91,7 +92,8 @@ def shipped_before_ordered(tables: Tables, horizon: pd.DatetimeIndex) -> list[di
     """Find deliveries that were shipped before they were ordered."""
     given = tables["shipments"]
     rows, worst = _wrong_order(given, before_ordered(given), "ordered_on", "shipped_on")
-    text = f"{len(rows):,} of {len(given):,} deliveries were shipped before they were ordered; {worst}. They count as they stand."
+    text = f"{len(rows):,} of {len(given):,} deliveries were shipped before they were ordered; {worst}. "
+    text += "They count as they stand."
     remedy = "correct ordered_on or shipped_on"
     found = {"rows": len(rows), "quantity": rows["shipped"].sum()}
     subject = listed(_lane(rows).unique())
