@@ -106,7 +106,7 @@ def orders(rows: pd.DataFrame, first: pd.Timestamp, currency: str, count: int = 
     if rows.empty:
         return page.missing("Material orders", ["materials", "bill_of_materials", "plants", "supply_costs"])
     said, due = procurement.headline(rows, currency), procurement.soon(rows, first, count)
-    names = ["material", "order_by", "state", "ordered", "short", "month", "lead_months", "cost", "finding"]
+    names = ["material", "order_by", "state", "ordered", "short", "month", "cost", "finding"]
     labels = {"order_by": "order by the 1st of", "month": "arrives", "cost": f"cost, {currency}"}
     placed = rows[rows["ordered"] > 0]
     told = f"Cost of orders by the month at whose start they are placed, {currency}"
