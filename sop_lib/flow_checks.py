@@ -78,26 +78,24 @@ def _wrong_order(shipments: pd.DataFrame, hit: pd.Series, first: str, then: str)
 
 def delivered_before_shipped(tables: Tables, horizon: pd.DatetimeIndex) -> list[dict]:
     """Find deliveries that came before they were shipped: no day on the way is counted from them."""
-    given = tables["shipments"]
-    rows, worst = _wrong_order(given, before_shipped(given), "shipped_on", "delivered_on")
-    text = f"{len(rows):,} of {len(given):,} deliveries came before they were shipped; {worst}. "
-    text += "Left out of days on the way, kept else."
-    remedy = "correct shipped_on or delivered_on"
-    found = {"rows": len(rows), "quantity": rows["shipped"].sum()}
-    subject = listed(_lane(rows).unique())
-    return [issue("delivered_before_shipped", "shipments", subject, text, remedy, **found)] if len(rows) else []
+    text = "came before they were shipped; {}. Left out of days on the way, kept else."
+    return _backwards("delivered_before_shipped", tables, before_shipped, "shipped_on", "delivered_on", text)
 
 
 def shipped_before_ordered(tables: Tables, horizon: pd.DatetimeIndex) -> list[dict]:
     """Find deliveries that were shipped before they were ordered."""
+    text = "were shipped before they were ordered; {}. They count as they stand."
+    return _backwards("shipped_before_ordered", tables, before_ordered, "ordered_on", "shipped_on", text)
+
+
+def _backwards(rule: str, tables: Tables, hit: Callable, first: str, then: str, text: str) -> list[dict]:
+    """Return the issue about deliveries whose dates run backwards, with how many and the worst; none without any."""
     given = tables["shipments"]
-    rows, worst = _wrong_order(given, before_ordered(given), "ordered_on", "shipped_on")
-    text = f"{len(rows):,} of {len(given):,} deliveries were shipped before they were ordered; {worst}. "
-    text += "They count as they stand."
-    remedy = "correct ordered_on or shipped_on"
+    rows, worst = _wrong_order(given, hit(given), first, then)
+    said = f"{len(rows):,} of {len(given):,} deliveries {text.format(worst)}"
     found = {"rows": len(rows), "quantity": rows["shipped"].sum()}
-    subject = listed(_lane(rows).unique())
-    return [issue("shipped_before_ordered", "shipments", subject, text, remedy, **found)] if len(rows) else []
+    subject, remedy = listed(_lane(rows).unique()), f"correct {first} or {then}"
+    return [issue(rule, "shipments", subject, said, remedy, **found)] if len(rows) else []
 
 
 def _lane(rows: pd.DataFrame) -> pd.Series:
