@@ -14,7 +14,7 @@ from sop_lib.checks import issue
 from sop_lib.mapping import listed
 from sop_lib.tables import ALL
 
-__all__ = ["CHECKS", "before_ordered", "before_shipped", "loop", "stations"]
+__all__ = ["CHECKS", "before_ordered", "before_shipped", "loop"]
 
 Tables = dict[str, pd.DataFrame]
 
@@ -32,11 +32,6 @@ def before_shipped(shipments: pd.DataFrame) -> pd.Series:
 def before_ordered(shipments: pd.DataFrame) -> pd.Series:
     """Return which deliveries were shipped before they were ordered."""
     return shipments["shipped_on"] < shipments["ordered_on"]
-
-
-def stations(shipments: pd.DataFrame) -> set[str]:
-    """Return the places that ship: a place that only receives is a customer, a region or the end of the network."""
-    return set(shipments["from"].dropna())
 
 
 def loop(lanes: pd.DataFrame) -> list[str]:

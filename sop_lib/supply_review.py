@@ -7,7 +7,7 @@ from sop_lib import approved, supply_tables
 from sop_lib.mix import Tables
 
 __all__ = [
-    "FORMATS", "cost_kinds", "cover", "dearest_limits", "demonstrated_share", "first_overload", "headline",
+    "FORMATS", "cost_kinds", "cover", "dearest_limits", "first_overload", "headline",
     "missing", "overload_sentence", "people_by_quarter", "people_sentence", "rate_sentence", "rates",
     "shortage_sentence", "shortages", "strategies", "strategy_sentence",
 ]  # fmt: skip
@@ -102,14 +102,6 @@ def cover(inventory_plan: pd.DataFrame, count: int = 12) -> pd.DataFrame:
     """Return days of forward cover, families as rows and the next `count` months as columns."""
     wide = inventory_plan.pivot(index="family", columns="month", values="cover_days")
     return wide.iloc[:, :count].reset_index().rename_axis(columns=None)
-
-
-def demonstrated_share(load: pd.DataFrame) -> pd.DataFrame:
-    """Return, per resource, the usual month's capacity, the highest planned load and what history demonstrated."""
-    grouped = load.groupby(["resource", "plant", "unit"], as_index=False)
-    return grouped.agg(
-        capacity=("capacity", "median"), highest_load=("load", "max"), demonstrated=("demonstrated", "max")
-    )
 
 
 def people_by_quarter(people: pd.DataFrame, count: int = 12) -> pd.DataFrame:
@@ -208,8 +200,7 @@ SHOWN = (
 FORMATS = dict.fromkeys(
     [*SHOWN, "current", "proposed", "level", "chase", "mixed", "minimum", "demand", "late"], "{:,.0f}"
 )
-FORMATS |= dict.fromkeys(["unconstrained", "limit", "over", "ordered", "cost", "workers", "capacity"], "{:,.0f}")
-FORMATS |= dict.fromkeys(["highest_load", "demonstrated"], "{:,.0f}")
+FORMATS |= dict.fromkeys(["unconstrained", "limit", "over", "cost", "workers"], "{:,.0f}")
 FORMATS |= dict.fromkeys(["peak_stock", "headcount_change", "low", "high"], "{:,.0f}")
 FORMATS |= {
     "added": "{:+,.0f}",
