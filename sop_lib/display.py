@@ -3,6 +3,7 @@
 import pandas as pd
 
 from sop_lib import approved, finance, inventory, months, scorecard
+from sop_lib.policy import TO_ORDER
 from sop_lib.settings import Planning
 
 __all__ = ["NEEDS", "balance", "display_rows", "family_display"]
@@ -226,7 +227,7 @@ def _service(facts: scorecard.Facts, stock: pd.DataFrame) -> pd.DataFrame:
 
 
 def _by_strategy(rows: pd.DataFrame, families: pd.DataFrame) -> pd.DataFrame:
-    to_order = set(families.loc[families["strategy"].isin(["MTO", "ATO"]), "family"])
+    to_order = set(families.loc[families["strategy"].isin(TO_ORDER), "family"])
     ordered = rows["family"].isin(to_order)
     return rows[~((rows["block"] == "inventory") & ordered) & ~((rows["block"] == "backlog") & ~ordered)]
 

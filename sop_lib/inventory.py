@@ -3,9 +3,10 @@
 import numpy as np
 import pandas as pd
 
+from sop_lib.models import COMBINATION
+
 __all__ = ["cover_days", "cover_stock", "error_spread", "projection"]
 
-COMBINED = "combination"
 AFTER = 12  # months of demand assumed after the horizon: the last year again
 
 
@@ -86,8 +87,8 @@ def error_spread(backtest: pd.DataFrame, months: pd.Series) -> pd.Series:
 
 def _family_errors(backtest: pd.DataFrame) -> pd.DataFrame:
     """Return forecast minus actual per family, origin and lag: of the family level, else summed from below it."""
-    models = set(backtest["model"])
-    model = COMBINED if COMBINED in models else min(models, default=COMBINED)
+    found = set(backtest["model"])
+    model = COMBINATION if COMBINATION in found else min(found, default=COMBINATION)
     rows = backtest[(backtest["model"] == model) & (backtest["level"] != "total")]
     for level in ("family", "product", "product-region"):
         if (rows["level"] == level).any():

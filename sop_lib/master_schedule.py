@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from sop_lib import mix, tables
+from sop_lib import mix, supply_tables
 from sop_lib.mapping import listed
 from sop_lib.mix import Tables
 from sop_lib.tables import ALL
@@ -57,7 +57,7 @@ def master_schedule(made: pd.DataFrame, stock: pd.DataFrame, found: Tables, scen
     parts = [_rows(rows, stock, found, name in whole) for name, rows in made.groupby("family")]
     every = [part for part in parts if len(part)]
     if not every:
-        return pd.DataFrame(columns=[c for c in tables.table("master_schedule").names if c != "cycle"])
+        return supply_tables.empty("master_schedule")
     rows = pd.concat(every, ignore_index=True).assign(scenario=scenario)
     total = rows.groupby(["month", "family", *ROUTE])["quantity"].transform("sum")
     return rows.assign(share=rows["quantity"] / total)

@@ -16,6 +16,7 @@ import pandas as pd
 from sop_lib import distribution, flow_checks, flows, inventory, mix
 from sop_lib.echelons import guaranteed_service
 from sop_lib.mix import Tables
+from sop_lib.policy import TO_ORDER
 from sop_lib.settings import Planning
 
 __all__ = ["READS", "by_family", "choices", "network", "placement", "reasons", "saving_sentence", "stages"]
@@ -176,7 +177,7 @@ def _facts(found: Tables, planning: Planning) -> pd.DataFrame:
     wanted = mix.demand_by_product(found["demand_plan"], pd.DatetimeIndex(found["demand_plan"]["month"].unique()))
     cost = mix.unit_costs(found, wanted)["cost"].reindex(months.index)
     service = policy["fill_target"].astype(float).fillna(planning.service_level).clip(0.5, 0.9999)
-    quoted = policy["backlog_weeks"].astype(float).fillna(0.0).where(policy["strategy"].isin(["MTO", "ATO"]), 0.0)
+    quoted = policy["backlog_weeks"].astype(float).fillna(0.0).where(policy["strategy"].isin(TO_ORDER), 0.0)
     holding = 12 * policy["holding_cost"].astype(float).fillna(HOLDING * cost)
     return pd.DataFrame({
         "error": inventory.error_spread(found["backtest"], months), "z": service.map(NormalDist().inv_cdf),

@@ -18,7 +18,7 @@ from sop_lib.settings import Planning
 from sop_lib.tables import ALL
 
 __all__ = [
-    "RULES", "Spread", "by_rule", "lead_errors", "lead_months", "monthly", "promises", "relative", "safety",
+    "RULES", "TO_ORDER", "by_rule", "lead_errors", "lead_months", "monthly", "promises", "safety",
     "safety_stocks", "spread_of", "targets",
 ]  # fmt: skip
 

@@ -6,6 +6,7 @@ import pandas as pd
 from sop_lib import inventory, mix, supply_tables
 from sop_lib.history import unit_values, units_sold
 from sop_lib.mix import Tables
+from sop_lib.policy import TO_ORDER
 from sop_lib.tables import ALL
 
 __all__ = [
@@ -115,7 +116,7 @@ def _used_up(wanted: pd.DataFrame, stock: pd.Series) -> pd.Series:
 def _aims(wanted: pd.DataFrame, safety_stocks: pd.DataFrame, families: pd.DataFrame, family: pd.Series) -> pd.DataFrame:
     """Return safety stock and target per product; safety is blank where none was worked out."""
     policy = families.set_index("family").reindex(family.to_numpy()).set_axis(family.index)
-    stocked = ~policy["strategy"].isin(["MTO", "ATO"])
+    stocked = ~policy["strategy"].isin(TO_ORDER)
     safety = safety_stocks.set_index("product")["safety"].astype("float64").reindex(family.index)
     days = policy["cover_days"].astype("float64").fillna(0.0).where(stocked, 0.0)
     covered = inventory.cover_stock(_long(wanted), days)

@@ -6,6 +6,7 @@ import pandas as pd
 from sop_lib import mix, supply_tables
 from sop_lib.history import units_sold
 from sop_lib.mix import Tables
+from sop_lib.policy import TO_ORDER
 
 __all__ = ["backlog_ahead", "backlog_sentences", "rolled", "rolled_sentence"]
 
@@ -98,7 +99,7 @@ def backlog_ahead(inventory_plan: pd.DataFrame, families: pd.DataFrame, found: T
     A backlog of which nothing ships in the months that its weeks are counted by is longer than any quoted: `stuck` is
     the first in units, `stuck_month` when, `ships` the first month after it in which anything ships; blank: none does.
     """
-    policy = families[families["strategy"].isin(["MTO", "ATO"])].set_index("family")
+    policy = families[families["strategy"].isin(TO_ORDER)].set_index("family")
     rows = inventory_plan[inventory_plan["family"].isin(policy.index)].sort_values("month")
     quoted = rows["family"].map(policy["backlog_weeks"].astype("float64"))
     stuck = rows["backlog"].gt(LEAST) & rows["backlog_weeks"].isna()

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from sop_lib import approved, months, tables
+from sop_lib import approved, months, supply_tables
 from sop_lib.supply_data import IN_HOUSE
 from sop_lib.tables import ALL
 
@@ -75,7 +75,7 @@ def supply_changes(
     """
     key = ["month", "family", "plant"]
     if latest.empty or previous.empty:
-        return pd.DataFrame(columns=[c for c in tables.table("supply_changes").names if c != "cycle"])
+        return supply_tables.empty("supply_changes")
     loose = set(previous.loc[previous["plant"] == ALL, "family"]) | (set(latest["family"]) - set(previous["family"]))
     parts = []
     for rows in (previous, latest):

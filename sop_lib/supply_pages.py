@@ -80,6 +80,8 @@ def load(plan: pd.DataFrame, resources: pd.DataFrame, month: pd.Timestamp) -> HT
     over, proven = supply_review.first_overload(plan), load_review.tight(plan)
     said = "Utilisation of the last twelve closed months, as measured"
     each: dict = dict.fromkeys(past, "{:.1%}")
+    levels = [f"{100 * level:.0f}" for level in load_review.LEVELS.values()]
+    above = f"Months above {', '.join(levels[:-1])} and {levels[-1]} %"
     highest: dict = {"highest": "{:.0%}"}
     return page.together(
         page.figure(
@@ -90,7 +92,7 @@ def load(plan: pd.DataFrame, resources: pd.DataFrame, month: pd.Timestamp) -> HT
             grid, title=load_review.load_sentence(plan), source="resource_load",
             alt="Load of the plan, and if demand were made in its month, as shares of proven capacity.",
         ),
-        page.table(proven, source="resource_load", caption="Months above 85, 95 and 100 %", formats=highest),
+        page.table(proven, source="resource_load", caption=above, formats=highest),
         page.table(over, source="resource_load", caption="First overload of each resource", formats=LOOKS),
         page.table(past, source="resources", caption=said, formats=each, empty="No load was measured."),
     )  # fmt: skip

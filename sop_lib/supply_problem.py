@@ -10,6 +10,7 @@ import xarray as xr
 
 from sop_lib import mix, months, policy, rough_cut
 from sop_lib.mix import Tables
+from sop_lib.policy import TO_ORDER
 from sop_lib.settings import Planning
 from sop_lib.supply_data import FREE, SOURCES, Strategy, Switches
 
@@ -155,7 +156,7 @@ def _stock(tables, wanted, demand, coords, planning, said) -> dict:
         "backlog_months": xr.DataArray(np.maximum(np.ceil(weeks / 4.33), 1.0), one),
         "safety": _array(wished, ["family", "month"], "safety", long, 0.0),
         "standard_cost": xr.DataArray(money["cost"], one),
-        "make_to_order": xr.DataArray(stated["strategy"].isin(["MTO", "ATO"]).astype(float), one),
+        "make_to_order": xr.DataArray(stated["strategy"].isin(TO_ORDER).astype(float), one),
     }  # fmt: skip
 
 
